@@ -1,0 +1,15 @@
+/**
+ * common: what authors of workflows, activities and clients share.
+ *
+ * Nouns: failures and their causes, the retry policy, durations, payload converters and codecs, search-attribute keys,
+ * and, in `wire/`, the words that a workflow and its kernel exchange: jobs, commands, rounds and segments, with
+ * payloads that the kernel never opens.
+ *
+ * It promises to be deterministic and free of the host: it runs inside the workflow sandbox as it runs outside, imports
+ * nothing from `node:`, and keeps the names and shapes of the Temporal TypeScript SDK's `common` package where that
+ * has them. The wire forms are plain JSON and of one piece with the stored history, so a field is added, never renamed.
+ *
+ * When the world fails it is a failure here: a value of a closed set of classes with its cause chain, which survives
+ * the trip through a history and back.
+ */
+export * from './wire/index.ts';

@@ -1,0 +1,3 @@
+export * from './activation.ts';
+export * from './failure.ts';
+export * from './payload.ts';

@@ -1,0 +1,42 @@
+import { PleachError } from '../../core/index.ts';
+import type { KernelLink } from './messages.ts';
+
+/** What an opener gives: links to one kernel, as many as are asked for, until it is closed. */
+export interface KernelAddress {
+  /** Opens a link; waits until the kernel there can be talked to. */
+  connect(): Promise<KernelLink>;
+  /** Gives up this user's share; the engine behind the address closes with its last user. */
+  release(): Promise<void>;
+  /** Set for an engine of this process: skips virtual time, where it has one. */
+  readonly testing?: unknown;
+}
+
+/** Opens an address of one scheme. */
+export type AddressOpener = (address: string, options: Record<string, unknown>) => Promise<KernelAddress>;
+
+const openers = new Map<string, AddressOpener>();
+
+/** Makes a scheme (`sqlite:`, `memory:`, …) known to `Connection` and `NativeConnection`; the entry files call it. */
+export function registerAddressOpener(scheme: string, opener: AddressOpener): void {
+  openers.set(scheme, opener);
+}
+
+/** The address that is meant where none is given: a server on this machine. */
+export const DEFAULT_ADDRESS = 'localhost:7233';
+
+/**
+ * Opens an address.
+ * @throws ADDRESS_UNSUPPORTED for a scheme without an opener; the message names those that there are
+ */
+export async function openAddress(address: string, options: Record<string, unknown> = {}): Promise<KernelAddress> {
+  const scheme = /^[a-z][a-z0-9+]*:(?!\d+(\/|$))/.exec(address)?.[0];
+  const opener = scheme === undefined ? undefined : openers.get(scheme);
+  if (opener) return opener(address, options);
+  const known = [...openers.keys()].map((name) => (name === 'sqlite:' ? 'sqlite:./file.db' : name));
+  const use = known.length > 0 ? known.join(' or ') : 'sqlite:./file.db or memory: (import from pleach/client or pleach/worker)';
+  throw new PleachError(
+    'ADDRESS_UNSUPPORTED',
+    `cannot connect to "${address}": no server speaks to this release over the network yet; use ${use}`,
+    { address, supported: known },
+  );
+}

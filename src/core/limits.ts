@@ -1,0 +1,52 @@
+/**
+ * Every limit, with its unit and its reason. Reaching one is an error with a code, never silence.
+ */
+export const LIMITS = {
+  /** Activations in one commit: past it, latency of the first grows with no gain in throughput. */
+  commitActivationsMax: 500,
+  /** Bytes of segment bodies in one commit. */
+  commitBytesMax: 2 * 1024 * 1024,
+  /** Jobs that wait for an activation on one node before new work is refused. */
+  waitingJobsMax: 10_000,
+  /** Bytes of waiting jobs on one node before new work is refused. */
+  waitingBytesMax: 64 * 1024 * 1024,
+  /** Bytes of one payload above which it is stored apart, as a blob. */
+  blobBytesMin: 64 * 1024,
+  /** Bytes of all payloads of one request. */
+  requestBytesMax: 32 * 1024 * 1024,
+  /** Characters of an id or a name (workflow id, queue, signal, type); the field's own limit. */
+  nameCharactersMax: 1000,
+  /** Request ids that a run remembers; a repeated request within them takes no second effect. */
+  requestIdsMax: 10_000,
+  /** Request ids that continue-as-new hands on. */
+  requestIdsInherited: 1000,
+  /** Activities, children, timers or external calls of one kind that are open in one run at once. */
+  pendingPerRunMax: 100_000,
+  /** Updates that are accepted and not completed in one run at once. */
+  updatesInFlightMax: 1000,
+  /** Events after which workflowInfo().continueAsNewSuggested is true. */
+  continueAsNewEvents: 4096,
+  /** Bytes of history after which it is true. */
+  continueAsNewBytes: 4 * 1024 * 1024,
+  /** How long a node's lease lives without a commit. */
+  leaseTtlMs: 10_000,
+  /** How long before the end of its lease a node stops acting, by its own monotonic clock. */
+  leaseSlackMs: 2_000,
+  /** An activation slower than this lets the journal commit its jobs without it. */
+  localActivationMs: 5,
+  /** Default time-out of a workflow task. */
+  workflowTaskTimeoutMs: 10_000,
+  /** How long one activation may run without a sign of life before its sandbox is ended. */
+  sandboxSpinMs: 5_000,
+  /** First and last wait between tries of a failing workflow task. */
+  taskRetryFirstMs: 1_000,
+  taskRetryMaxMs: 600_000,
+  /** Runs whose state a node keeps in memory while they wait. */
+  cachedRunsMax: 10_000,
+  /** How long an attempt on a process that went away may stay unannounced. */
+  attemptUnannouncedMs: 5_000,
+  /** How often a peer is asked whether it lives. */
+  pingMs: 5_000,
+  /** Segments in one page of history to a worker. */
+  historyPageSegments: 500,
+} as const;
