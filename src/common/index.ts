@@ -13,3 +13,4 @@
  * the trip through a history and back.
  */
 export * from './wire/index.ts';
+export * from './retry.ts';

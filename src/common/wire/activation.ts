@@ -106,6 +106,8 @@ export interface StartJob extends WireStart {
   /** Who asked, as their identity says. */
   identity?: string;
   requestId?: string;
+  /** The last request ids of the run that this one goes on for: repeated, they still take no effect. */
+  inheritedRequestIds?: string[];
 }
 
 /** What a workflow function is told. The order within one activation is the order of the list. */
@@ -148,6 +150,7 @@ export type KernelFact =
   | { kind: 'resumed'; by: WireActor }
   | { kind: 'activity-paused'; seq: number; by: WireActor }
   | { kind: 'activity-resumed'; seq: number; by: WireActor }
+  | { kind: 'admission-awaited'; command: string; seq: number }
   | { kind: 'admission-decided'; command: string; seq: number; admitted: boolean; reason?: string; rule?: string }
   | { kind: 'terminated'; reason?: string; details?: WirePayload[]; identity?: string; requestId?: string }
   | { kind: 'timed-out'; retryState: WireRetryState };
@@ -237,12 +240,17 @@ export const CLOSING_COMMANDS = ['complete', 'fail', 'cancel', 'continue-as-new'
 
 /**
  * One step of a history: what came in, and, where the workflow function was activated, what it answered.
- * A round without `commands` holds jobs that are durable but not yet delivered: the next round with commands answers
- * them together with its own. Kernel facts are never delivered.
+ * A round without `commands` holds jobs that are durable but not yet delivered: a later round with commands answers
+ * them, in front of its own. Kernel facts are never delivered.
  */
 export interface Round {
   jobs: Job[];
   commands?: Command[];
+  /**
+   * With `commands`: how many of the jobs that were durable before this segment these commands answer, oldest first.
+   * Absent: all of them. Less than all where jobs became durable while the activation was under way.
+   */
+  delivered?: number;
 }
 
 /** One commit of a run: what is written in a segment's body, with what its row says beside it. */
@@ -278,9 +286,15 @@ export interface Activation {
   type: string;
   /** Good for one completion. */
   token: number;
-  /** The seq of the last segment that the worker's instance must have lived through; 0 for a new run. */
+  /**
+   * How many activations of this run are in its history: what the worker's instance must have lived through, no less
+   * and no more; 0 for a new run. An instance counts one for each activation that it answered or replayed.
+   */
   baseSeq: number;
-  /** Segments to replay first, from 1, where the kernel knows that the worker has no instance at `baseSeq`. */
+  /**
+   * Segments to replay first, from 1, where the kernel knows that the worker has no instance at `baseSeq`. Jobs at its
+   * end that no commands answer are not to be delivered from it: `jobs` repeats them.
+   */
   history?: Segment[];
   /** The run's clock. */
   time: number;

@@ -1,0 +1,756 @@
+import type {
+  Activation,
+  ActivationResult,
+  Command,
+  Job,
+  Round,
+  Segment,
+  WireFailure,
+  WireOutcome,
+  WireQueryResult,
+  WorkflowJob,
+} from '../common/index.ts';
+import { LIMITS, messageOf, PleachError, type Wait } from '../core/index.ts';
+import { decideAdmissions } from './admit-commands.ts';
+import { closeRun } from './close-run.ts';
+import type { JournalEntry, OutMessage } from './journal.ts';
+import type { Activating, Arrival, LiveRun, WaitingQuery } from './live-run.ts';
+import { applySegment, isDelivered } from './machine/fold.ts';
+import { stageOf, type TimerState } from './machine/state.ts';
+import type { KernelNode } from './node.ts';
+import { encodeBody } from './segments.ts';
+import type { WorkerHandle } from './workers.ts';
+
+/** What is done when a segment is on the disk, and not before. */
+type Effect = () => void;
+
+const CLOSING = new Set<Command['kind']>(['complete', 'fail', 'cancel', 'continue-as-new']);
+
+/**
+ * Moves a run: takes what has arrived, has the run's worker activated with it, and hands the segment to the journal.
+ *
+ * A run has at most one segment that is not durable. While a worker of this process answers within 5 ms, jobs and the
+ * commands that answer them share one commit; where it does not, the jobs are committed and acknowledged without it.
+ */
+export class Activations {
+  readonly #node: KernelNode;
+  #token = 0;
+  /** Activations under way, oldest first. */
+  readonly #under = new Set<LiveRun>();
+  #sweeper: Wait | undefined;
+  #stopped = false;
+  /** For figures. */
+  readonly counts = { activations: 0, segments: 0, misses: 0, failures: 0 };
+
+  constructor(node: KernelNode) {
+    this.#node = node;
+  }
+
+  /** Jobs that wait: at a worker, or for the journal. */
+  get waitingJobs(): number {
+    return this.#under.size + this.#node.journal.waiting;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#sweeper?.clear();
+  }
+
+  /** Takes a job in. It counts from here on, and is acknowledged when it is durable. */
+  arrive(run: LiveRun, arrival: Arrival): void {
+    run.arrived.push(arrival);
+    this.pump(run);
+  }
+
+  /** A job without anyone who waits for its acknowledgement. */
+  arriveJob(run: LiveRun, job: Job): void {
+    this.arrive(run, { job, atMs: this.#node.clock.monotonicMs() });
+  }
+
+  /** Asks a question of the run's instance, as soon as nothing undurable is in it. */
+  ask(run: LiveRun, query: WaitingQuery): void {
+    run.queries.push(query);
+    this.pump(run);
+  }
+
+  /** Does the next thing that there is to do for a run; safe to call at any time. */
+  pump(run: LiveRun): void {
+    if (run.dropped || run.committing || run.activating || this.#stopped) return;
+    if (run.state.closing) {
+      this.#refuseClosed(run);
+      return;
+    }
+    if (run.arrived.some(({ job }) => job.kind === 'terminated' || job.kind === 'timed-out')) {
+      // A fact that closes comes last in its segment: what is in front of it is durable with it.
+      const closing = (job: Job): boolean => job.kind === 'terminated' || job.kind === 'timed-out';
+      const arrivals = run.arrived.splice(0);
+      const first = arrivals.find(({ job }) => closing(job))!;
+      for (const other of arrivals) if (other !== first && closing(other.job)) run.arrived.push(other);
+      this.#commitJobs(run, [...arrivals.filter(({ job }) => !closing(job)), first], () => undefined);
+      return;
+    }
+    const wanted =
+      run.queries.length > 0 || run.state.undelivered.length > 0 || run.arrived.some(({ job }) => isDelivered(job));
+    if (wanted) {
+      const worker = this.#workerFor(run);
+      if (worker) {
+        this.#activate(run, worker);
+        return;
+      }
+      this.#failQueriesWithoutWorker(run);
+    }
+    if (run.arrived.length > 0) this.#commitJobs(run, run.arrived.splice(0), () => undefined);
+  }
+
+  #workerFor(run: LiveRun): WorkerHandle | undefined {
+    const now = this.#node.now();
+    if (run.state.paused && run.queries.length === 0) return undefined;
+    if (run.retryTaskAt > now) return undefined;
+    if (run.state.firstActivationAt > now) return undefined;
+    const start = run.state.start ?? startOf(run);
+    if (!start) return undefined;
+    if (!run.state.start && (start.startDelayMs ?? 0) > 0) return undefined;
+    if (run.sticky && !run.sticky.worker.gone && !run.sticky.worker.draining) return run.sticky.worker;
+    const queue = this.#node.queue(run.namespace, start.queue);
+    return queue.workflowWorker(start.type);
+  }
+
+  #failQueriesWithoutWorker(run: LiveRun): void {
+    if (run.queries.length === 0) return;
+    const queue = run.state.start?.queue ?? '';
+    if (this.#node.queue(run.namespace, queue).takesWorkflows) return;
+    for (const query of run.queries.splice(0)) {
+      query.fail(
+        new PleachError('QUERY_FAILED', `no worker for task queue "${queue}" is connected; start one and ask again`, {
+          workflowId: run.workflowId,
+          queue,
+        }),
+      );
+    }
+  }
+
+  // ---- to the worker ----
+
+  #activate(run: LiveRun, worker: WorkerHandle): void {
+    const node = this.#node;
+    const paused = run.state.paused !== undefined;
+    const arrivals = paused ? [] : run.arrived.splice(0);
+    const start = run.state.start ?? startOf({ arrived: arrivals });
+    const activating: Activating = {
+      token: ++this.#token,
+      worker,
+      arrivals,
+      delivered: paused ? 0 : run.state.undelivered.length,
+      queries: run.queries.splice(0),
+      sentAtMs: node.clock.monotonicMs(),
+      time: Math.max(run.state.time, node.now()),
+      timeoutMs: start?.taskTimeoutMs ?? LIMITS.workflowTaskTimeoutMs,
+      loading: false,
+      jobsDurable: arrivals.length === 0,
+    };
+    run.activating = activating;
+    this.#under.add(run);
+    worker.activations++;
+    this.#sweepLater();
+    this.counts.activations++;
+    const known = run.state.activations === 0 || (run.sticky?.worker === worker && run.sticky.activations === run.state.activations);
+    if (known) this.#send(run, activating, undefined);
+    else this.#sendWithHistory(run, activating);
+  }
+
+  #sendWithHistory(run: LiveRun, activating: Activating): void {
+    activating.loading = true;
+    this.#node.loadHistory(run.id).then(
+      (history) => {
+        if (run.activating !== activating || run.dropped) return;
+        activating.loading = false;
+        activating.sentAtMs = this.#node.clock.monotonicMs();
+        this.#send(run, activating, history);
+      },
+      (error: unknown) => {
+        if (run.activating !== activating || run.dropped) return;
+        this.#failed(run, activating, 'COMMAND_REFUSED', {
+          kind: 'server',
+          message: `the history cannot be loaded: ${messageOf(error)}`,
+        });
+      },
+    );
+  }
+
+  #send(run: LiveRun, activating: Activating, history: Segment[] | undefined): void {
+    const { state } = run;
+    const start = state.start ?? startOf(activating)!;
+    const jobs: WorkflowJob[] = state.undelivered.slice(0, activating.delivered);
+    for (const { job } of activating.arrivals) if (isDelivered(job)) jobs.push(job);
+    const activation: Activation = {
+      runId: run.id,
+      workflowId: run.workflowId,
+      namespace: run.namespace,
+      type: start.type,
+      token: activating.token,
+      baseSeq: state.activations,
+      ...(history ? { history } : {}),
+      time: activating.time,
+      historyLength: state.eventCount,
+      historyBytes: state.bytes,
+      timeoutMs: activating.timeoutMs,
+      jobs,
+      ...(activating.queries.length > 0 ? { queries: activating.queries.map(({ query }) => query) } : {}),
+    };
+    activating.worker.channel.send({
+      kind: 'activate',
+      workerId: activating.worker.registration.workerId,
+      activation,
+    });
+  }
+
+  /** An activation came back. One whose token is not current has been superseded, and its instance with it. */
+  activated(worker: WorkerHandle, runId: string, token: number, result: ActivationResult): void {
+    const run = this.#node.runs.get(runId as LiveRun['id']);
+    const activating = run?.activating;
+    if (!run || !activating || activating.token !== token || activating.worker !== worker) {
+      if (!worker.gone && !run?.activating) {
+        worker.channel.send({ kind: 'evict', workerId: worker.registration.workerId, runId });
+      }
+      return;
+    }
+    if (result.status === 'miss') {
+      this.counts.misses++;
+      this.#sendWithHistory(run, activating);
+      return;
+    }
+    if (run.committing) {
+      // Its jobs are on their way to the disk: the answer to them waits until they are there.
+      run.heldResult = () => this.activated(worker, runId, token, result);
+      return;
+    }
+    if (result.status === 'failed') this.#failed(run, activating, result.cause, result.failure, result.queries);
+    else this.#concluded(run, activating, result);
+  }
+
+  #release(run: LiveRun, activating: Activating): void {
+    run.activating = undefined;
+    activating.worker.activations--;
+    this.#under.delete(run);
+  }
+
+  // ---- from the worker ----
+
+  #concluded(run: LiveRun, activating: Activating, result: Extract<ActivationResult, { status: 'done' }>): void {
+    const node = this.#node;
+    const { state } = run;
+    this.#release(run, activating);
+    const arrivals = activating.jobsDurable ? [] : activating.arrivals;
+    const answers = () => answerQueries(activating.queries, result.queries);
+    const rounds = result.rounds;
+    const closing = rounds.some((round) => round.commands.some((command) => CLOSING.has(command.kind)));
+    if (closing && state.undelivered.length > activating.delivered) {
+      // Jobs were acknowledged meanwhile; closing over them would lose them. The run is replayed with them.
+      this.#forgetInstance(run);
+      run.arrived.unshift(...arrivals);
+      run.queries.unshift(...activating.queries);
+      this.pump(run);
+      return;
+    }
+    const rejected = new Set<string>();
+    const first = rounds[0] ?? { jobs: [], commands: [] };
+    const jobs = arrivals.map(({ job }) => job);
+    if (first.commands.some((command) => command.kind === 'update-rejected')) {
+      for (const command of first.commands) {
+        // An update that is already durable keeps its trace; one that is not leaves none.
+        if (command.kind === 'update-rejected' && jobs.some((j) => j.kind === 'update-requested' && j.updateId === command.updateId)) {
+          rejected.add(command.updateId);
+          this.answerUpdate(run, command.updateId, { status: 'failed', failure: command.failure });
+        }
+      }
+    }
+    const kept = jobs.filter((job) => !(job.kind === 'update-requested' && rejected.has(job.updateId)));
+    const commands = first.commands.filter((c) => !(c.kind === 'update-rejected' && rejected.has(c.updateId)));
+    const nothing = kept.length === 0 && commands.length === 0 && rounds.length <= 1 && activating.delivered === 0;
+    if (nothing) {
+      if (run.sticky?.worker !== activating.worker) run.sticky = { worker: activating.worker, activations: state.activations };
+      for (const arrival of arrivals) arrival.acknowledged?.();
+      answers();
+      this.pump(run);
+      return;
+    }
+    const written: Round[] = [
+      {
+        jobs: kept,
+        commands,
+        ...(activating.delivered < state.undelivered.length ? { delivered: activating.delivered } : {}),
+      },
+      ...rounds.slice(1).map((round) => ({ jobs: [...round.jobs], commands: round.commands })),
+    ];
+    const everyCommand = written.flatMap((round) => round.commands ?? []);
+    this.#healed(run);
+    const effects: Effect[] = [];
+    const messages: OutMessage[] = [];
+    const segment = this.#apply(run, activating.time, written, result.flags, (facts) => {
+      // Decided inside the segment: admissions first, then which activities start at once.
+      const undecided = decideAdmissions(node, run, everyCommand, facts);
+      this.#prepareCommands(run, everyCommand, undecided, facts, messages, effects);
+    });
+    if (!segment) {
+      for (const arrival of arrivals) run.arrived.push(arrival);
+      return;
+    }
+    run.sticky = { worker: activating.worker, activations: state.activations };
+    if (state.activations === 1) this.armRun(run);
+    this.#write(run, segment, {
+      arrivals,
+      messages,
+      durable: () => {
+        for (const effect of effects) effect();
+        for (const command of everyCommand) this.#tellUpdate(run, command);
+        answers();
+      },
+    });
+  }
+
+  /** Prepares what commands cause outside the run; what needs durability first is put among the effects. */
+  #prepareCommands(
+    run: LiveRun,
+    commands: readonly Command[],
+    undecided: ReadonlySet<Command>,
+    facts: Job[],
+    messages: OutMessage[],
+    effects: Effect[],
+  ): void {
+    const { node, state } = { node: this.#node, state: run.state };
+    for (const command of commands) {
+      if (undecided.has(command)) continue;
+      switch (command.kind) {
+        case 'schedule-activity': {
+          const activity = state.activities.get(command.seq);
+          if (activity) node.attempts.schedule(run, activity, facts, effects);
+          break;
+        }
+        case 'cancel-activity':
+          node.attempts.requestCancel(run, command.seq, effects);
+          break;
+        case 'start-timer': {
+          const timer = state.timers.get(command.seq);
+          if (timer) this.armTimer(run, timer);
+          break;
+        }
+        case 'cancel-timer':
+          node.deadlines.clear(run.timers.get(command.seq));
+          run.timers.delete(command.seq);
+          break;
+        case 'start-child':
+          messages.push(node.inbox.startChild(run, command));
+          break;
+        case 'cancel-child': {
+          const message = node.inbox.cancelChild(run, command, effects);
+          if (message) messages.push(message);
+          break;
+        }
+        case 'signal-external':
+          messages.push(node.inbox.signalExternal(run, command));
+          break;
+        case 'cancel-external':
+          messages.push(node.inbox.cancelExternal(run, command));
+          break;
+        default:
+          break;
+      }
+    }
+  }
+
+  /** Makes a segment of rounds, applies it to the run's state, and lets `decide` add facts that are part of it. */
+  #apply(
+    run: LiveRun,
+    time: number,
+    rounds: Round[],
+    flags: readonly number[] | undefined,
+    decide?: (facts: Job[]) => void,
+  ): Segment | undefined {
+    const { state } = run;
+    const segment: Segment = {
+      seq: state.seq + 1,
+      time: Math.max(time, state.time),
+      firstEventId: state.eventCount + 1,
+      eventCount: 0,
+      rounds,
+      ...(flags?.length ? { flags: [...flags] } : {}),
+    };
+    const before = state.eventCount;
+    try {
+      applySegment(state, segment, 0);
+      if (decide) {
+        const facts: Job[] = [];
+        decide(facts);
+        if (facts.length > 0) {
+          // The facts are a round of their own behind the commands that they speak of.
+          applySegment(state, { ...segment, rounds: [{ jobs: facts }] }, 0);
+          segment.rounds.push({ jobs: facts });
+        }
+      }
+    } catch (error) {
+      this.#refuseCommands(run, error);
+      return undefined;
+    }
+    segment.eventCount = state.eventCount - before;
+    return segment;
+  }
+
+  /** The worker asked for what cannot be: its task fails, and the half-changed state is read anew. */
+  #refuseCommands(run: LiveRun, error: unknown): void {
+    const node = this.#node;
+    node.log.warn('a command was refused', { workflowId: run.workflowId, message: messageOf(error) });
+    const arrived = run.arrived;
+    const taskAttempts = run.taskAttempts + 1;
+    const row = run.row;
+    const unwritten = run.unwritten;
+    const waiters = run.resultWaiters;
+    node.drop(run);
+    if (unwritten) {
+      for (const arrival of arrived) arrival.refused?.(new PleachError('TASK_FAILED', messageOf(error), {}));
+      return;
+    }
+    void node.load(row).then((again) => {
+      if (!again) return;
+      again.arrived.unshift(...arrived);
+      again.taskAttempts = taskAttempts;
+      again.resultWaiters.push(...waiters);
+      this.#blocked(again, 'COMMAND_REFUSED', { kind: 'server', message: messageOf(error) });
+    });
+  }
+
+  /** Hands a segment to the journal; `durable` runs when it is on the disk, before the run moves on. */
+  #write(
+    run: LiveRun,
+    segment: Segment,
+    options: { arrivals: Arrival[]; messages?: OutMessage[]; durable?: Effect; refused?: (error: PleachError) => void },
+  ): void {
+    const node = this.#node;
+    const { format, body } = encodeBody(segment.rounds, segment.flags);
+    run.state.bytes += body.length;
+    run.committing = true;
+    run.writing = options.arrivals;
+    this.counts.segments++;
+    const inboxDone = options.arrivals.flatMap(({ inbox }) => (inbox ? [inbox] : []));
+    const entry: JournalEntry = {
+      partition: run.partition,
+      segments: [
+        {
+          run: run.id,
+          seq: segment.seq,
+          format,
+          firstEventId: segment.firstEventId,
+          eventCount: segment.eventCount,
+          time: segment.time,
+          body,
+        },
+      ],
+      messages: [...(options.messages ?? []), ...options.arrivals.flatMap(({ answer }) => (answer ? [answer] : []))],
+      ...(inboxDone.length > 0 && node.plantedBug !== 'lose-inbox-deduplication' ? { inboxDone } : {}),
+      durable: (messages) => {
+        if (run.dropped) return;
+        run.committing = false;
+        run.writing = [];
+        for (const arrival of options.arrivals) arrival.acknowledged?.();
+        node.inbox.sent(messages);
+        options.durable?.();
+        if (run.state.closing && run.activating) this.#release(run, run.activating);
+        afterClose?.();
+        const held = run.heldResult;
+        run.heldResult = undefined;
+        if (held) held();
+        this.pump(run);
+        node.arm();
+      },
+      refused: (error) => {
+        for (const arrival of options.arrivals) arrival.refused?.(error);
+        options.refused?.(error);
+        // What memory holds is no longer what the disk holds.
+        node.drop(run);
+        if (!run.unwritten) void node.load(run.row);
+      },
+    };
+    const afterClose = run.state.closing ? closeRun(node, run, entry) : undefined;
+    if (node.plantedBug === 'acknowledge-before-commit') for (const arrival of options.arrivals) arrival.acknowledged?.();
+    node.appendFor(run, entry);
+  }
+
+  // ---- jobs without an activation ----
+
+  /** Commits jobs alone: no worker is there, it is slow, the run is paused or its task fails. */
+  #commitJobs(run: LiveRun, arrivals: Arrival[], durable: Effect, extra: Job[] = []): void {
+    const jobs = [...arrivals.map(({ job }) => job), ...extra];
+    const segment = this.#apply(run, this.#node.now(), [{ jobs }], undefined);
+    if (!segment) return;
+    for (const { job } of arrivals) if (job.kind === 'start') this.armRun(run);
+    this.#write(run, segment, {
+      arrivals,
+      durable: () => {
+        durable();
+        for (const { job } of arrivals) if (job.kind === 'update-requested') this.#tellStage(run, job.updateId);
+      },
+    });
+  }
+
+  /** Writes facts of the kernel's own, and runs `effect` when they are on the disk. */
+  note(run: LiveRun, facts: Job[], effect: Effect): void {
+    for (const [index, job] of facts.entries()) {
+      run.arrived.push({
+        job,
+        atMs: this.#node.clock.monotonicMs(),
+        ...(index === facts.length - 1 ? { acknowledged: effect } : {}),
+      });
+    }
+    this.pump(run);
+  }
+
+  /** Sends messages of a run in a commit of their own; the run need not be quiet. */
+  noteWithMessages(run: LiveRun, messages: OutMessage[]): void {
+    const node = this.#node;
+    // A message is keyed by its sender's segment, so it goes with an empty one.
+    const wait = (): void => {
+      if (run.dropped) return;
+      if (run.committing || run.activating) {
+        node.clock.soon(wait);
+        return;
+      }
+      const segment = this.#apply(run, node.now(), [{ jobs: [] }], undefined);
+      if (segment) this.#write(run, segment, { arrivals: [], messages });
+    };
+    wait();
+  }
+
+  /** Looks every few milliseconds for activations that take long: their jobs are made durable without them. */
+  #sweepLater(): void {
+    if (this.#sweeper || this.#stopped) return;
+    this.#sweeper = this.#node.clock.after(LIMITS.localActivationMs, () => {
+      this.#sweeper = undefined;
+      this.#sweep();
+      if (this.#under.size > 0) this.#sweepLater();
+    });
+  }
+
+  #sweep(): void {
+    const nowMs = this.#node.clock.monotonicMs();
+    for (const run of this.#under) {
+      const activating = run.activating!;
+      const ageMs = nowMs - activating.sentAtMs;
+      if (ageMs < LIMITS.localActivationMs) break;
+      if (run.committing || activating.loading) continue;
+      if (ageMs > activating.timeoutMs) {
+        this.#failed(run, activating, 'SPIN', {
+          kind: 'timeout',
+          timeoutType: 'START_TO_CLOSE',
+          message: `the workflow task was not answered within ${activating.timeoutMs} ms by worker ${activating.worker.registration.identity}`,
+        });
+      } else if (!activating.jobsDurable) {
+        this.#commitUnder(run, activating);
+      } else if (run.arrived.length > 0) {
+        this.#commitJobs(run, run.arrived.splice(0), () => undefined);
+      }
+    }
+  }
+
+  #commitUnder(run: LiveRun, activating: Activating): void {
+    activating.jobsDurable = true;
+    const delivered = activating.arrivals.filter(({ job }) => isDelivered(job)).length;
+    this.#commitJobs(run, activating.arrivals, () => undefined);
+    activating.delivered += delivered;
+  }
+
+  // ---- failing ----
+
+  #failed(
+    run: LiveRun,
+    activating: Activating,
+    cause: Extract<Job, { kind: 'task-failed' }>['cause'],
+    failure: WireFailure,
+    queries?: WireQueryResult[],
+  ): void {
+    this.#release(run, activating);
+    this.counts.failures++;
+    this.#forgetInstance(run);
+    run.arrived.unshift(...(activating.jobsDurable ? [] : activating.arrivals));
+    failQueries(activating.queries, queries, failure);
+    run.taskAttempts++;
+    this.#blocked(run, cause, failure, activating.worker.registration.identity);
+  }
+
+  #blocked(run: LiveRun, cause: Extract<Job, { kind: 'task-failed' }>['cause'], failure: WireFailure, worker?: string): void {
+    const node = this.#node;
+    const waitMs = Math.min(LIMITS.taskRetryFirstMs * 2 ** (run.taskAttempts - 1), LIMITS.taskRetryMaxMs);
+    run.retryTaskAt = node.now() + waitMs;
+    node.deadlines.clear(run.retryTask);
+    run.retryTask = node.deadlines.set(run.retryTaskAt, () => this.pump(run));
+    node.arm();
+    // The first failure is an event; the tries after it are not.
+    if (!run.state.taskFailure && run.state.start !== undefined) {
+      run.arrived.push({ job: { kind: 'task-failed', cause, failure, ...(worker ? { worker } : {}) }, atMs: node.clock.monotonicMs() });
+    } else if (!run.state.start) {
+      run.arrived.push({ job: { kind: 'task-failed', cause, failure, ...(worker ? { worker } : {}) }, atMs: node.clock.monotonicMs() });
+    }
+    this.pump(run);
+  }
+
+  #healed(run: LiveRun): void {
+    if (run.taskAttempts === 0) return;
+    run.taskAttempts = 0;
+    run.retryTaskAt = 0;
+    this.#node.deadlines.clear(run.retryTask);
+    run.retryTask = undefined;
+  }
+
+  #forgetInstance(run: LiveRun): void {
+    const sticky = run.sticky;
+    run.sticky = undefined;
+    if (sticky && !sticky.worker.gone) {
+      sticky.worker.channel.send({ kind: 'evict', workerId: sticky.worker.registration.workerId, runId: run.id });
+    }
+  }
+
+  /** A worker went away: what it was at is given to another. */
+  workerGone(worker: WorkerHandle): void {
+    for (const run of this.#node.runs.values()) {
+      if (run.sticky?.worker === worker) run.sticky = undefined;
+      const activating = run.activating;
+      if (activating?.worker !== worker) continue;
+      this.#release(run, activating);
+      run.heldResult = undefined;
+      if (!activating.jobsDurable) run.arrived.unshift(...activating.arrivals);
+      run.queries.unshift(...activating.queries);
+      this.pump(run);
+    }
+  }
+
+  /** A worker has come: runs of its queue that wait for one, or whose task fails, are tried at once. */
+  workerCame(worker: WorkerHandle): void {
+    const { namespace, queue } = worker.registration;
+    for (const run of this.#node.runs.values()) {
+      if (run.namespace !== namespace || run.state.start?.queue !== queue) continue;
+      if (run.taskAttempts > 0) {
+        run.retryTaskAt = 0;
+        this.#node.deadlines.clear(run.retryTask);
+      }
+      this.pump(run);
+    }
+  }
+
+  // ---- answers ----
+
+  #tellUpdate(run: LiveRun, command: Command): void {
+    if (command.kind === 'update-accepted' || command.kind === 'update-completed' || command.kind === 'update-rejected') {
+      this.#tellStage(run, command.updateId);
+    }
+  }
+
+  #tellStage(run: LiveRun, updateId: string): void {
+    const update = run.state.updates.get(updateId);
+    if (update) this.answerUpdate(run, updateId, update.outcome, stageOf(update.phase));
+  }
+
+  /** Answers those who wait for an update, as far as it has come. */
+  answerUpdate(run: LiveRun, updateId: string, outcome: WireOutcome | undefined, stage: 'ADMITTED' | 'ACCEPTED' | 'COMPLETED' = 'COMPLETED'): void {
+    const waiters = run.updateWaiters.get(updateId);
+    if (!waiters) return;
+    const RANK = { ADMITTED: 0, ACCEPTED: 1, COMPLETED: 2 };
+    const rest = waiters.filter((waiter) => {
+      if (RANK[stage] < RANK[waiter.stage]) return true;
+      waiter.answer({ stage, runId: run.id, ...(outcome ? { outcome } : {}) });
+      return false;
+    });
+    if (rest.length > 0) run.updateWaiters.set(updateId, rest);
+    else run.updateWaiters.delete(updateId);
+  }
+
+  /** What arrives at a closed run is refused; what continue-as-new hands on went before. */
+  #refuseClosed(run: LiveRun): void {
+    const error = closedError(run);
+    for (const arrival of run.arrived.splice(0)) {
+      this.#node.inbox.discard(arrival);
+      arrival.refused?.(error);
+    }
+    for (const query of run.queries.splice(0)) query.fail(error);
+  }
+
+  // ---- deadlines of a run ----
+
+  armTimer(run: LiveRun, timer: TimerState): void {
+    const node = this.#node;
+    node.deadlines.clear(run.timers.get(timer.seq));
+    run.timers.set(
+      timer.seq,
+      node.deadlines.set(timer.firesAt, () => {
+        run.timers.delete(timer.seq);
+        if (run.dropped || !run.state.timers.has(timer.seq)) return;
+        this.arriveJob(run, { kind: 'timer-fired', seq: timer.seq });
+      }),
+    );
+    node.arm();
+  }
+
+  /** Start delay and the time-outs of the run as a whole. */
+  armRun(run: LiveRun): void {
+    const node = this.#node;
+    const { state } = run;
+    const { start } = state;
+    if (!start) return;
+    if (state.activations === 0 && state.firstActivationAt > node.now()) {
+      node.deadlines.clear(run.startDeadline);
+      run.startDeadline = node.deadlines.set(state.firstActivationAt, () => this.pump(run));
+    }
+    const ends: number[] = [];
+    if (start.runTimeoutMs) ends.push(Math.max(state.firstActivationAt, run.row.startedAt) + start.runTimeoutMs);
+    if (start.executionTimeoutMs) ends.push(start.startedAt + start.executionTimeoutMs);
+    if (ends.length > 0) {
+      node.deadlines.clear(run.closeDeadline);
+      run.closeDeadline = node.deadlines.set(Math.min(...ends), () => {
+        if (!run.dropped && !run.state.closing) this.closeByFact(run, { kind: 'timed-out', retryState: 'TIMEOUT' });
+      });
+    }
+    node.arm();
+  }
+
+  /** Closes a run without its workflow function: terminated, timed out. What is under way in a worker is void. */
+  closeByFact(run: LiveRun, fact: Extract<Job, { kind: 'terminated' | 'timed-out' }>, acknowledged?: Effect): void {
+    if (run.activating && !run.committing) {
+      const activating = run.activating;
+      this.#release(run, activating);
+      this.#forgetInstance(run);
+      if (!activating.jobsDurable) run.arrived.unshift(...activating.arrivals);
+      run.queries.unshift(...activating.queries);
+    }
+    const arrival: Arrival = { job: fact, atMs: this.#node.clock.monotonicMs(), ...(acknowledged ? { acknowledged } : {}) };
+    run.arrived.push(arrival);
+    this.pump(run);
+  }
+}
+
+function startOf(run: { arrived: readonly Arrival[] } | { arrivals: readonly Arrival[] }) {
+  const arrivals = 'arrived' in run ? run.arrived : run.arrivals;
+  for (const { job } of arrivals) if (job.kind === 'start') return job;
+  return undefined;
+}
+
+function answerQueries(queries: WaitingQuery[], results: WireQueryResult[] | undefined): void {
+  for (const waiting of queries) {
+    const result = results?.find(({ id }) => id === waiting.query.id);
+    if (result) waiting.answer(result);
+    else waiting.fail(new PleachError('QUERY_FAILED', `the worker gave no answer to query "${waiting.query.name}"`, {}));
+  }
+}
+
+function failQueries(queries: WaitingQuery[], results: WireQueryResult[] | undefined, failure: WireFailure): void {
+  for (const waiting of queries) {
+    const result = results?.find(({ id }) => id === waiting.query.id);
+    if (result) waiting.answer(result);
+    else waiting.fail(new PleachError('QUERY_FAILED', `the workflow task fails: ${failure.message}`, { query: waiting.query.name }));
+  }
+}
+
+/** The error of whatever comes to a run that has closed. */
+export function closedError(run: { workflowId: string; id: string; state: { status: string } }): PleachError {
+  return new PleachError('WORKFLOW_CLOSED', `workflow "${run.workflowId}" has closed (${run.state.status})`, {
+    workflowId: run.workflowId,
+    runId: run.id,
+    status: run.state.status,
+  });
+}

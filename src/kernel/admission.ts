@@ -1,0 +1,27 @@
+import type { Command } from '../common/index.ts';
+
+/** What asks for admission: a command of a run, or a request of a client. */
+export interface AdmissionRequest {
+  namespace: string;
+  workflowId: string;
+  workflowType: string;
+  /** `start`, `signal`, `update`, `cancel`, `terminate` of a client; else the kind of a run's command. */
+  act: 'start' | 'signal' | 'update' | 'cancel' | 'terminate' | 'schedule-activity' | 'start-child' | 'signal-external';
+  identity?: string;
+  command?: Command;
+}
+
+/** What was decided, and by which rule. */
+export interface AdmissionDecision {
+  admitted: boolean;
+  rule?: string;
+  reason?: string;
+}
+
+/**
+ * Asked before something happens. A decision that is given at once is recorded in the same segment as the command; one
+ * that is promised parks the command, and its answer is a job. Unbound, it costs one comparison.
+ */
+export interface Admission {
+  decide(request: AdmissionRequest): AdmissionDecision | Promise<AdmissionDecision>;
+}

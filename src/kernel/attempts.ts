@@ -1,0 +1,554 @@
+import { decideRetry, type Job, type WireFailure, type WireOutcome, type WirePayload, type WireRetryState } from '../common/index.ts';
+import type { AttemptCancelReason, AttemptTask } from '../contract/index.ts';
+import { isUuid, LIMITS, type PleachError, type RunId } from '../core/index.ts';
+import type { AttemptRow } from '../store/index.ts';
+import type { LiveRun } from './live-run.ts';
+import type { ActivityState } from './machine/state.ts';
+import type { KernelNode } from './node.ts';
+import { hasSlot, type Queue, rateDelayMs, spendRate, type WorkerHandle } from './workers.ts';
+
+/** What an attempt row holds: what the segments do not say. */
+interface AttemptBody {
+  attempt: number;
+  nextAttemptAt: number;
+  fallbackFrom?: number;
+  type?: string;
+  lastFailure?: WireFailure;
+  heartbeatDetails?: WirePayload[];
+  lastHeartbeatAt?: number;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/**
+ * The attempts of activities: who runs them, until when, and what happens after.
+ *
+ * Attempt 1 on a free slot of this process is noted as started in the segment that schedules it. Every other attempt
+ * has its start committed before its first instruction, so `maximumAttempts: 1` means at most once. One token is
+ * current per activity; whatever comes with another is refused.
+ */
+export class Attempts {
+  readonly #node: KernelNode;
+  #order = 0;
+  /** Who holds which attempt. */
+  readonly #holders = new Map<string, WorkerHandle>();
+  readonly #rateWaits = new Set<WorkerHandle>();
+
+  constructor(node: KernelNode) {
+    this.#node = node;
+  }
+
+  // ---- scheduling ----
+
+  /** Starts a newly scheduled activity in the same segment where a slot of this process is free; else lines it up. */
+  schedule(run: LiveRun, activity: ActivityState, facts: Job[], effects: (() => void)[]): void {
+    this.arm(run, activity);
+    const queue = this.#node.queue(run.namespace, activity.queue);
+    const nowMs = this.#node.clock.monotonicMs();
+    const worker = queue.waitingCount === 0 && !run.state.paused ? queue.activityWorker(nowMs, true) : undefined;
+    if (!worker) {
+      effects.push(() => this.#lineUp(run, activity));
+      return;
+    }
+    const token = this.#reserve(run, activity, worker);
+    facts.push(this.#startFact(activity, token, worker));
+    effects.push(() => this.#dispatch(run, activity.seq, token, worker));
+  }
+
+  #reserve(run: LiveRun, activity: ActivityState, worker: WorkerHandle): string {
+    const stage = activity.fallbackFrom > 0 ? 'f' : 'a';
+    const where = worker.channel.local ? 'l' : 'r';
+    const token = `${run.id}/${activity.seq}/${stage}${activity.attempt}/${where}${this.#node.journal.lease.epoch}.${++this.#order}`;
+    worker.tokens.add(token);
+    spendRate(worker, this.#node.clock.monotonicMs());
+    this.#holders.set(token, worker);
+    return token;
+  }
+
+  #startFact(activity: ActivityState, token: string, worker: WorkerHandle): Job {
+    return {
+      kind: 'activity-started',
+      seq: activity.seq,
+      attempt: activity.attempt,
+      worker: worker.registration.identity,
+      token,
+      at: this.#node.now(),
+    };
+  }
+
+  /** Puts an activity in its queue's line and gives the queue a turn. */
+  #lineUp(run: LiveRun, activity: ActivityState): void {
+    if (run.dropped || activity.phase !== 'scheduled') return;
+    const queue = this.#node.queue(run.namespace, activity.queue);
+    queue.wait({
+      runId: run.id,
+      seq: activity.seq,
+      type: activity.type,
+      priority: activity.options.priority ?? 3,
+      order: ++this.#order,
+    });
+    this.serve(queue);
+  }
+
+  /** Pairs what waits with whoever is free. */
+  serve(queue: Queue): void {
+    for (;;) {
+      if (queue.waitingCount === 0) return;
+      const worker = queue.activityWorker(this.#node.clock.monotonicMs(), false);
+      if (!worker) {
+        this.#waitForRates(queue);
+        return;
+      }
+      const task = queue.take()!;
+      const run = this.#node.runs.get(task.runId as RunId);
+      const activity = run?.state.activities.get(task.seq);
+      if (!run || !activity || activity.phase !== 'scheduled' || run.state.paused || run.state.closing) continue;
+      if (this.#holdsCurrent(activity)) continue;
+      const token = this.#reserve(run, activity, worker);
+      // The start is on the disk before the first instruction.
+      this.#node.activations.note(run, [this.#startFact(activity, token, worker)], () => this.#dispatch(run, task.seq, token, worker));
+    }
+  }
+
+  #holdsCurrent(activity: ActivityState): boolean {
+    return activity.phase === 'started' && activity.token !== undefined && this.#holders.has(activity.token);
+  }
+
+  #waitForRates(queue: Queue): void {
+    const nowMs = this.#node.clock.monotonicMs();
+    for (const worker of queue.workers) {
+      if (this.#rateWaits.has(worker) || hasSlot(worker, nowMs)) continue;
+      const delayMs = rateDelayMs(worker, nowMs);
+      if (delayMs === undefined) continue;
+      this.#rateWaits.add(worker);
+      this.#node.clock.after(delayMs, () => {
+        this.#rateWaits.delete(worker);
+        this.serve(queue);
+      });
+    }
+  }
+
+  /** Hands an attempt out; its start is durable. */
+  #dispatch(run: LiveRun, seq: number, token: string, worker: WorkerHandle): void {
+    const activity = run.state.activities.get(seq);
+    if (run.dropped || !activity || activity.token !== token || run.state.closing) {
+      this.#free(token);
+      return;
+    }
+    if (worker.gone) {
+      this.lost(token);
+      return;
+    }
+    this.arm(run, activity);
+    const deadline = run.activityDeadlines.get(seq);
+    const task: AttemptTask = {
+      token,
+      namespace: run.namespace,
+      workflowId: run.workflowId,
+      runId: run.id,
+      workflowType: run.state.start!.type,
+      activityId: activity.activityId,
+      type: activity.type,
+      queue: activity.queue,
+      attempt: activity.attempt,
+      input: activity.input,
+      ...(activity.headers ? { headers: activity.headers } : {}),
+      options: activity.options,
+      ...(activity.heartbeatDetails ? { heartbeatDetails: activity.heartbeatDetails } : {}),
+      scheduledAt: activity.scheduledAt,
+      currentScheduledAt: activity.readyAt,
+      startedAt: activity.startedAt,
+      ...(deadline ? { timeoutMs: Math.max(0, deadline.at - this.#node.now()) } : {}),
+    };
+    worker.channel.send({ kind: 'attempt', workerId: worker.registration.workerId, task });
+    if (activity.cancelRequested) this.#sendCancel(activity, 'CANCELLED');
+  }
+
+  #free(token: string): void {
+    const worker = this.#holders.get(token);
+    if (!worker) return;
+    this.#holders.delete(token);
+    worker.tokens.delete(token);
+    if (!worker.gone) this.serve(this.#node.queue(worker.registration.namespace, worker.registration.queue));
+  }
+
+  // ---- reports ----
+
+  /** An attempt has ended. A stale token changes nothing. */
+  async done(token: string, outcome: WireOutcome): Promise<'taken' | 'stale'> {
+    if (!this.#node.runs.has(token.slice(0, 36) as RunId)) await this.#loadRunOf(token);
+    const found = this.#find(token);
+    this.#freeAfter(token);
+    if (!found) return 'stale';
+    this.#ended(found.run, found.activity, outcome);
+    return 'taken';
+  }
+
+  /** Frees the slot a turn later than the completion is taken in, so that the run's next step may have it. */
+  #freeAfter(token: string): void {
+    const worker = this.#holders.get(token);
+    if (!worker) return;
+    this.#holders.delete(token);
+    worker.tokens.delete(token);
+    const queue = this.#node.queue(worker.registration.namespace, worker.registration.queue);
+    if (queue.waitingCount > 0) this.#node.clock.soon(() => this.serve(queue));
+  }
+
+  /** A run that recovery has not reached yet is loaded for whoever asks for it. */
+  async #loadRunOf(token: string): Promise<void> {
+    const runId = token.slice(0, 36);
+    if (!isUuid(runId)) return;
+    const [row] = await this.#node.store.findRuns([{ runId }]);
+    if (row) await this.#node.load(row);
+  }
+
+  /** The worker is rid of it: someone else will complete it by its token. */
+  asynchronous(token: string): void {
+    this.#free(token);
+  }
+
+  /** The run and activity whose current token this is. */
+  #find(token: string): { run: LiveRun; activity: ActivityState } | undefined {
+    const [runId, seqText] = token.split('/');
+    const run = this.#node.runs.get(runId as RunId);
+    const activity = run?.state.activities.get(Number(seqText));
+    if (!run || !activity || activity.phase === 'closed') return undefined;
+    if (activity.token !== token && this.#node.plantedBug !== 'accept-stale-token') return undefined;
+    return { run, activity };
+  }
+
+  /** What an attempt's end means: a result, another attempt, or the end. */
+  #ended(run: LiveRun, activity: ActivityState, outcome: WireOutcome): void {
+    if (outcome.status === 'completed') {
+      this.resolve(run, activity, outcome);
+      return;
+    }
+    if (outcome.status === 'cancelled' && activity.cancelRequested) {
+      this.resolve(run, activity, { status: 'cancelled', failure: this.#wrap(activity, outcome.failure, 'CANCEL_REQUESTED') });
+      return;
+    }
+    this.#attemptFailed(run, activity, outcome.failure);
+  }
+
+  #attemptFailed(run: LiveRun, activity: ActivityState, failure: WireFailure): void {
+    const node = this.#node;
+    const decision = decideRetry(activity.options.retry ?? {}, activity.attempt, failure, node.random.fraction());
+    let stop: WireRetryState;
+    if ('retryAfterMs' in decision && !activity.cancelRequested) {
+      const nextAt = node.now() + decision.retryAfterMs;
+      const expires = activity.options.scheduleToCloseMs === undefined ? Infinity : activity.scheduledAt + activity.options.scheduleToCloseMs;
+      if (nextAt < expires) {
+        this.#retryAt(run, activity, nextAt, failure, activity.attempt + 1);
+        return;
+      }
+      stop = 'TIMEOUT';
+    } else stop = 'stop' in decision ? decision.stop : 'CANCEL_REQUESTED';
+    const { fallback } = activity.options;
+    if (fallback !== undefined && activity.fallbackFrom === 0 && stop !== 'CANCEL_REQUESTED' && failure.kind !== 'cancelled') {
+      activity.fallbackFrom = activity.attempt;
+      activity.type = fallback;
+      this.#retryAt(run, activity, node.now(), failure, 1);
+      return;
+    }
+    this.resolve(run, activity, { status: 'failed', failure: this.#wrap(activity, failure, stop) });
+  }
+
+  #retryAt(run: LiveRun, activity: ActivityState, nextAt: number, failure: WireFailure, attempt: number): void {
+    activity.phase = activity.phase === 'paused' ? 'paused' : 'backing-off';
+    activity.attempt = attempt;
+    activity.lastFailure = failure;
+    activity.nextAttemptAt = nextAt;
+    activity.readyAt = nextAt;
+    activity.token = undefined;
+    activity.worker = undefined;
+    this.#writeRow(run, activity, () => this.#backOff(run, activity));
+  }
+
+  #backOff(run: LiveRun, activity: ActivityState): void {
+    if (run.dropped || !run.state.activities.has(activity.seq)) return;
+    this.arm(run, activity);
+  }
+
+  #writeRow(run: LiveRun, activity: ActivityState, durable: () => void): void {
+    const body: AttemptBody = {
+      attempt: activity.attempt,
+      nextAttemptAt: activity.nextAttemptAt,
+      ...(activity.fallbackFrom > 0 ? { fallbackFrom: activity.fallbackFrom, type: activity.type } : {}),
+      ...(activity.lastFailure ? { lastFailure: activity.lastFailure } : {}),
+      ...(activity.heartbeatDetails ? { heartbeatDetails: activity.heartbeatDetails } : {}),
+      ...(activity.lastHeartbeatAt ? { lastHeartbeatAt: activity.lastHeartbeatAt } : {}),
+    };
+    run.state.hasAttemptRows = true;
+    this.#node.journal.append({
+      partition: run.partition,
+      segments: [],
+      attempts: [{ run: run.id, seq: activity.seq, body: encoder.encode(JSON.stringify(body)) }],
+      durable,
+      refused: (error: PleachError) => this.#node.log.error('an attempt row was refused', { message: error.message }),
+    });
+  }
+
+  /** Gives an activity its one result. */
+  resolve(run: LiveRun, activity: ActivityState, outcome: WireOutcome): void {
+    // Nothing further may resolve it, though the job that says so is not durable yet.
+    activity.phase = 'started';
+    activity.token = undefined;
+    const deadline = run.activityDeadlines.get(activity.seq);
+    this.#node.deadlines.clear(deadline);
+    run.activityDeadlines.delete(activity.seq);
+    if (run.arrived.some(({ job }) => job.kind === 'activity-resolved' && job.seq === activity.seq)) return;
+    this.#node.activations.arriveJob(run, { kind: 'activity-resolved', seq: activity.seq, outcome });
+  }
+
+  #wrap(activity: ActivityState, cause: WireFailure, retryState: WireRetryState): WireFailure {
+    return {
+      kind: 'activity',
+      message: 'Activity task failed',
+      activityType: activity.type,
+      activityId: activity.activityId,
+      retryState,
+      ...(activity.worker ? { identity: activity.worker } : {}),
+      cause,
+    };
+  }
+
+  // ---- cancelling ----
+
+  /** The run no longer wants an activity. */
+  requestCancel(run: LiveRun, seq: number, effects: (() => void)[]): void {
+    const activity = run.state.activities.get(seq);
+    if (!activity) return;
+    const cancelled: WireOutcome = {
+      status: 'cancelled',
+      failure: this.#wrap(activity, { kind: 'cancelled', message: 'Activity cancelled' }, 'CANCEL_REQUESTED'),
+    };
+    if (activity.options.cancellation === 'ABANDON') {
+      effects.push(() => this.resolve(run, activity, cancelled));
+      return;
+    }
+    effects.push(() => {
+      if (run.dropped || !run.state.activities.has(seq)) return;
+      const running = activity.phase === 'started' && activity.token !== undefined;
+      if (running) this.#sendCancel(activity, 'CANCELLED');
+      if (!running || activity.options.cancellation === 'TRY_CANCEL') this.resolve(run, activity, cancelled);
+    });
+  }
+
+  #sendCancel(activity: ActivityState, reason: AttemptCancelReason): void {
+    const worker = activity.token === undefined ? undefined : this.#holders.get(activity.token);
+    if (!worker || worker.gone) return;
+    worker.channel.send({ kind: 'attempt-cancel', workerId: worker.registration.workerId, token: activity.token!, reason });
+  }
+
+  /** Tells whoever runs it that nobody waits any more, and frees its slot. */
+  abandon(activity: ActivityState, reason: AttemptCancelReason): void {
+    if (activity.token === undefined) return;
+    this.#sendCancel(activity, reason);
+  }
+
+  // ---- time ----
+
+  /** Sets the one deadline of an activity: the nearest of its time-outs, or its next attempt. */
+  arm(run: LiveRun, activity: ActivityState): void {
+    const node = this.#node;
+    node.deadlines.clear(run.activityDeadlines.get(activity.seq));
+    const { options } = activity;
+    let at = Infinity;
+    let due: () => void = () => undefined;
+    const consider = (when: number, act: () => void): void => {
+      if (when < at) {
+        at = when;
+        due = act;
+      }
+    };
+    if (options.scheduleToCloseMs !== undefined) {
+      consider(activity.scheduledAt + options.scheduleToCloseMs, () => this.#timedOut(run, activity, 'SCHEDULE_TO_CLOSE'));
+    }
+    if (activity.phase === 'backing-off') consider(activity.nextAttemptAt, () => this.#ready(run, activity));
+    else if (activity.phase === 'scheduled' && options.scheduleToStartMs !== undefined) {
+      consider(activity.readyAt + options.scheduleToStartMs, () => this.#timedOut(run, activity, 'SCHEDULE_TO_START'));
+    } else if (activity.phase === 'started' && activity.token !== undefined) {
+      if (options.startToCloseMs !== undefined) {
+        consider(activity.startedAt + options.startToCloseMs, () => this.#timedOut(run, activity, 'START_TO_CLOSE'));
+      }
+      if (options.heartbeatMs) {
+        consider(Math.max(activity.startedAt, activity.lastHeartbeatAt) + options.heartbeatMs, () => this.#timedOut(run, activity, 'HEARTBEAT'));
+      }
+    }
+    if (at === Infinity) {
+      run.activityDeadlines.delete(activity.seq);
+      return;
+    }
+    run.activityDeadlines.set(
+      activity.seq,
+      node.deadlines.set(at, () => {
+        if (!run.dropped && run.state.activities.get(activity.seq) === activity) due();
+      }),
+    );
+    node.arm();
+  }
+
+  #ready(run: LiveRun, activity: ActivityState): void {
+    if (activity.phase !== 'backing-off') return;
+    activity.phase = 'scheduled';
+    this.arm(run, activity);
+    this.#lineUp(run, activity);
+  }
+
+  #timedOut(run: LiveRun, activity: ActivityState, timeoutType: 'SCHEDULE_TO_CLOSE' | 'SCHEDULE_TO_START' | 'START_TO_CLOSE' | 'HEARTBEAT'): void {
+    const words = timeoutType.toLowerCase().replaceAll('_', '-');
+    const failure: WireFailure = {
+      kind: 'timeout',
+      message: `activity ${words} time-out`,
+      timeoutType,
+      ...(activity.heartbeatDetails ? { lastHeartbeatDetails: activity.heartbeatDetails } : {}),
+    };
+    const { token } = activity;
+    if (token !== undefined) {
+      this.#sendCancel(activity, 'TIMED_OUT');
+      activity.token = undefined;
+    }
+    if (timeoutType === 'SCHEDULE_TO_CLOSE' && activity.lastFailure) {
+      this.resolve(run, activity, {
+        status: 'failed',
+        failure: this.#wrap(activity, { ...failure, cause: activity.lastFailure }, 'TIMEOUT'),
+      });
+      return;
+    }
+    this.#attemptFailed(run, activity, failure);
+  }
+
+  /** A sign of life; answered with a cancel where the attempt should stop. */
+  async heartbeat(worker: WorkerHandle | undefined, token: string, details: WirePayload[] | undefined): Promise<'taken' | 'stale'> {
+    if (!this.#node.runs.has(token.slice(0, 36) as RunId)) await this.#loadRunOf(token);
+    const found = this.#find(token);
+    if (!found) {
+      worker?.channel.send({ kind: 'attempt-cancel', workerId: worker.registration.workerId, token, reason: 'NOT_FOUND' });
+      return 'stale';
+    }
+    const { run, activity } = found;
+    activity.lastHeartbeatAt = this.#node.now();
+    if (details) activity.heartbeatDetails = details;
+    this.arm(run, activity);
+    this.#writeRow(run, activity, () => undefined);
+    return 'taken';
+  }
+
+  // ---- loss ----
+
+  /** The process that ran an attempt is gone. */
+  lost(token: string): void {
+    const [runId, seqText] = token.split('/');
+    const worker = this.#holders.get(token);
+    this.#holders.delete(token);
+    worker?.tokens.delete(token);
+    const run = this.#node.runs.get(runId as RunId);
+    const activity = run?.state.activities.get(Number(seqText));
+    if (!run || !activity || activity.token !== token) return;
+    this.#lostAttempt(run, activity);
+  }
+
+  #lostAttempt(run: LiveRun, activity: ActivityState): void {
+    const failure: WireFailure = {
+      kind: 'timeout',
+      timeoutType: 'START_TO_CLOSE',
+      workerLost: true,
+      message: `the worker ${activity.worker ?? ''} that ran attempt ${activity.attempt} is gone`,
+      ...(activity.heartbeatDetails ? { lastHeartbeatDetails: activity.heartbeatDetails } : {}),
+    };
+    activity.token = undefined;
+    if (this.#node.plantedBug === 'ignore-maximum-attempts') {
+      this.#retryAt(run, activity, this.#node.now(), failure, activity.attempt + 1);
+      return;
+    }
+    this.#attemptFailed(run, activity, failure);
+  }
+
+  /** A worker's attempts are taken for lost unless it comes back and announces them in time. */
+  workerGone(worker: WorkerHandle): void {
+    if (worker.tokens.size === 0) return;
+    const tokens = [...worker.tokens];
+    const giveUp = (): void => {
+      for (const token of tokens) if (this.#holders.get(token) === worker) this.lost(token);
+    };
+    if (worker.channel.local) giveUp();
+    else this.#node.clock.after(LIMITS.attemptUnannouncedMs, giveUp);
+  }
+
+  /** A worker says which attempts it still runs: they are its own again. */
+  async announced(worker: WorkerHandle, tokens: readonly string[]): Promise<void> {
+    for (const token of tokens) {
+      if (!this.#node.runs.has(token.slice(0, 36) as RunId)) await this.#loadRunOf(token);
+      const [runId, seqText] = token.split('/');
+      const run = this.#node.runs.get(runId as RunId);
+      const activity = run?.state.activities.get(Number(seqText));
+      if (!run || activity?.token !== token) {
+        worker.channel.send({ kind: 'attempt-cancel', workerId: worker.registration.workerId, token, reason: 'NOT_FOUND' });
+        continue;
+      }
+      this.#holders.get(token)?.tokens.delete(token);
+      this.#holders.set(token, worker);
+      worker.tokens.add(token);
+    }
+  }
+
+  /** Brings the activities of a recovered run to where its attempt rows say they are, and goes on with each. */
+  recover(run: LiveRun, rows: readonly AttemptRow[]): void {
+    if (rows.length > 0) run.state.hasAttemptRows = true;
+    for (const row of rows) {
+      const activity = run.state.activities.get(row.seq);
+      if (!activity) continue;
+      const body = JSON.parse(decoder.decode(row.body)) as AttemptBody;
+      activity.lastFailure = body.lastFailure;
+      activity.heartbeatDetails = body.heartbeatDetails;
+      activity.lastHeartbeatAt = body.lastHeartbeatAt ?? 0;
+      const fellBack = (body.fallbackFrom ?? 0) > activity.fallbackFrom;
+      if (body.fallbackFrom) {
+        activity.fallbackFrom = body.fallbackFrom;
+        activity.type = body.type ?? activity.type;
+      }
+      // A row ahead of the last noted start: that attempt has failed, and the next is due.
+      const startedStage = activity.token?.split('/')[2]?.startsWith('f') ?? false;
+      const ahead = body.fallbackFrom && !startedStage ? fellBack : body.attempt > activity.attempt;
+      if (ahead || (activity.phase !== 'started' && body.attempt >= activity.attempt)) {
+        activity.attempt = body.attempt;
+        activity.nextAttemptAt = body.nextAttemptAt;
+        activity.readyAt = body.nextAttemptAt;
+        activity.token = undefined;
+        if (activity.phase !== 'paused') activity.phase = 'backing-off';
+      }
+    }
+    const answered = new Set<number>();
+    for (const job of run.state.undelivered) if (job.kind === 'activity-resolved') answered.add(job.seq);
+    for (const activity of run.state.activities.values()) if (!answered.has(activity.seq)) this.#resume(run, activity);
+  }
+
+  #resume(run: LiveRun, activity: ActivityState): void {
+    const node = this.#node;
+    if (activity.phase === 'awaiting-admission' || activity.phase === 'paused') return;
+    this.arm(run, activity);
+    if (activity.phase === 'scheduled') {
+      node.clock.soon(() => this.#lineUp(run, activity));
+      return;
+    }
+    if (activity.phase !== 'started' || activity.token === undefined) return;
+    const { token } = activity;
+    if (this.#holders.has(token)) return;
+    const where = token.split('/')[3] ?? '';
+    const local = where.startsWith('l');
+    // An attempt in the process of a node that is gone died with it; a remote worker may still announce its own.
+    const giveUp = (): void => {
+      if (run.dropped || this.#holders.has(token) || run.state.activities.get(activity.seq)?.token !== token) return;
+      this.#lostAttempt(run, activity);
+    };
+    if (local) node.clock.soon(giveUp);
+    else node.clock.after(LIMITS.attemptUnannouncedMs, giveUp);
+  }
+
+  /** An operator or an admission lets an activity go on. */
+  release(run: LiveRun, seq: number): void {
+    const activity = run.state.activities.get(seq);
+    if (activity?.phase === 'scheduled') this.#lineUp(run, activity);
+  }
+}

@@ -1,0 +1,169 @@
+import { decideRetry, type Job, type StartJob, type WireOutcome } from '../common/index.ts';
+import { assert, LIMITS, PleachError, type RunId } from '../core/index.ts';
+import type { RunRow } from '../store/index.ts';
+import { closedError } from './activations.ts';
+import type { JournalEntry } from './journal.ts';
+import type { Arrival, LiveRun } from './live-run.ts';
+import { applySegment } from './machine/fold.ts';
+import type { Closing } from './machine/state.ts';
+import type { KernelNode } from './node.ts';
+import { encodeBody } from './segments.ts';
+
+/**
+ * Completes the entry of the segment that closes a run: its row, the run that goes on in its place, the messages to
+ * its parent and its children. Close, successor and messages are one commit.
+ * @returns what to do when that commit is on the disk
+ */
+export function closeRun(node: KernelNode, run: LiveRun, entry: JournalEntry): () => void {
+  const { state } = run;
+  const { closing, start } = state;
+  assert(closing && start, 'closing a run that is open');
+  entry.messages ??= [];
+  const next = successorOf(node, run, start, closing);
+  if (run.unwritten) run.row = { ...run.row, status: closing.status, closedAt: closing.at };
+  else entry.runChange = { run: run.id, status: closing.status, closedAt: closing.at, wakeAt: undefined };
+  run.row = { ...run.row, status: closing.status, closedAt: closing.at, wakeAt: undefined };
+  if (state.hasAttemptRows) entry.attemptsOfClosed = [run.id];
+  if (start.parent && !next) entry.messages.push(node.inbox.childResolved(start, outcomeOf(closing)));
+  if (!next || closing.status === 'CONTINUED_AS_NEW') {
+    for (const child of state.children.values()) {
+      const message = node.inbox.parentClosed(run, child);
+      if (message) entry.messages.push(message);
+    }
+  }
+  if (next) {
+    entry.newRuns = [next.row];
+    entry.segments.push(next.segment);
+  }
+  return () => {
+    for (const activity of state.activities.values()) node.attempts.abandon(activity, 'WORKFLOW_CLOSED');
+    const leftover = run.arrived.splice(0);
+    const queries = run.queries.splice(0);
+    for (const query of queries) query.fail(closedError(run));
+    const result = node.resultOf(run.id, state, next?.row.run);
+    for (const waiter of run.resultWaiters.splice(0)) waiter.answer(result);
+    for (const [updateId, waiters] of run.updateWaiters) {
+      const update = state.updates.get(updateId);
+      for (const waiter of waiters) {
+        if (update?.outcome) waiter.answer({ stage: 'COMPLETED', runId: run.id, outcome: update.outcome });
+        else waiter.fail(closedError(run));
+      }
+    }
+    node.drop(run);
+    if (next) admitSuccessor(node, next, leftover);
+    else refuse(node, run, leftover);
+  };
+}
+
+function refuse(node: KernelNode, run: LiveRun, arrivals: Arrival[]): void {
+  for (const arrival of arrivals) {
+    node.inbox.discard(arrival);
+    arrival.refused?.(closedError(run));
+  }
+}
+
+interface Successor {
+  row: RunRow;
+  segment: JournalEntry['segments'][number];
+  start: StartJob;
+  time: number;
+}
+
+function admitSuccessor(node: KernelNode, next: Successor, leftover: Arrival[]): void {
+  const run = node.admit(next.row);
+  run.unwritten = false;
+  applySegment(
+    run.state,
+    { seq: 1, time: next.time, firstEventId: 1, eventCount: 1, rounds: [{ jobs: [next.start] }] },
+    next.segment.body.length,
+  );
+  node.activations.armRun(run);
+  // What came for the closed run and was not acknowledged goes to the run that goes on; answers to its own calls do not.
+  for (const arrival of leftover) {
+    const { kind } = arrival.job;
+    if (kind === 'signalled' || kind === 'update-requested' || kind === 'cancel-requested') run.arrived.push(arrival);
+    else {
+      node.inbox.discard(arrival);
+      arrival.refused?.(new PleachError('WORKFLOW_CLOSED', `workflow "${run.workflowId}" goes on in another run`, {}));
+    }
+  }
+  node.activations.pump(run);
+}
+
+/** The run that goes on: by continue-as-new, or by the workflow's own retry policy. */
+function successorOf(node: KernelNode, run: LiveRun, start: StartJob, closing: Closing): Successor | undefined {
+  const { state } = run;
+  const runId = node.newRunId();
+  const base = {
+    kind: 'start' as const,
+    namespace: start.namespace,
+    workflowId: start.workflowId,
+    runId,
+    firstRunId: start.firstRunId,
+    startedAt: start.startedAt,
+    randomSeed: runId,
+    ...(start.parent ? { parent: start.parent } : {}),
+    ...(start.root ? { root: start.root } : {}),
+    ...(start.identity === undefined ? {} : { identity: start.identity }),
+    inheritedRequestIds: [...state.requestIds].slice(-LIMITS.requestIdsInherited),
+  };
+  let job: StartJob | undefined;
+  if (state.continuation) {
+    const { kind: _kind, backoffMs, ...given } = state.continuation;
+    job = {
+      ...base,
+      ...given,
+      memo: given.memo ?? state.memo,
+      searchAttributes: given.searchAttributes ?? state.searchAttributes,
+      ...((given.retry ?? start.retry) ? { retry: (given.retry ?? start.retry)! } : {}),
+      ...(start.executionTimeoutMs === undefined ? {} : { executionTimeoutMs: start.executionTimeoutMs }),
+      ...(backoffMs ? { startDelayMs: backoffMs } : {}),
+      attempt: 1,
+      continuedFrom: run.id,
+    };
+  } else if (closing.failure && start.retry && (closing.status === 'FAILED' || closing.status === 'TIMED_OUT')) {
+    const expired = start.executionTimeoutMs !== undefined && closing.at >= start.startedAt + start.executionTimeoutMs;
+    const decision = expired ? undefined : decideRetry(start.retry, start.attempt, closing.failure, node.random.fraction());
+    if (decision && 'retryAfterMs' in decision) {
+      const { requestId: _requestId, startDelayMs: _delay, ...again } = start;
+      job = {
+        ...again,
+        ...base,
+        attempt: start.attempt + 1,
+        ...(decision.retryAfterMs > 0 ? { startDelayMs: decision.retryAfterMs } : {}),
+        continuedFrom: run.id,
+        lastFailure: closing.failure,
+      };
+    }
+  }
+  if (!job) return undefined;
+  const time = node.now();
+  const { format, body } = encodeBody([{ jobs: [job] satisfies Job[] }], undefined);
+  return {
+    start: job,
+    time,
+    row: {
+      run: runId,
+      namespace: run.namespace,
+      workflowId: run.workflowId,
+      partition: run.partition,
+      type: job.type,
+      queue: job.queue,
+      firstRun: start.firstRunId as RunId,
+      status: 'RUNNING',
+      startedAt: time,
+      closedAt: undefined,
+      wakeAt: undefined,
+    },
+    segment: { run: runId, seq: 1, format, firstEventId: 1, eventCount: 1, time, body },
+  };
+}
+
+/** How a child's parent is told. */
+function outcomeOf(closing: Closing): WireOutcome {
+  if (closing.status === 'COMPLETED') {
+    return { status: 'completed', ...(closing.value === undefined ? {} : { value: closing.value }) };
+  }
+  const failure = closing.failure ?? { kind: 'server', message: `closed as ${closing.status}` };
+  return { status: closing.status === 'CANCELLED' ? 'cancelled' : 'failed', failure };
+}

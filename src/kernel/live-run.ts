@@ -1,0 +1,120 @@
+import type { Job, WireQuery, WireQueryResult } from '../common/index.ts';
+import type { RunResult, UpdateAnswer, UpdateStage } from '../contract/index.ts';
+import type { Partition, PleachError, RunId } from '../core/index.ts';
+import type { InboxKey, RunRow } from '../store/index.ts';
+import type { Deadline } from './deadlines.ts';
+import type { OutMessage } from './journal.ts';
+import { emptyState, type RunState } from './machine/state.ts';
+import type { WorkerHandle } from './workers.ts';
+
+/** A job that has come in and is not durable. */
+export interface Arrival {
+  job: Job;
+  /** The message it came as; deleted by the commit that writes the job. */
+  inbox?: InboxKey;
+  /** Answers to that message: when the job is durable, in the same commit; when it is refused. */
+  answer?: OutMessage;
+  refusal?: OutMessage;
+  /** Told when the job is durable. */
+  acknowledged?: () => void;
+  /** Told when it never will be: the run has closed, or the store refuses it. */
+  refused?: (error: PleachError) => void;
+  /** When it came, monotonic. */
+  atMs: number;
+}
+
+/** A query that waits for an answer. */
+export interface WaitingQuery {
+  query: WireQuery;
+  answer(result: WireQueryResult): void;
+  fail(error: PleachError): void;
+}
+
+/** An activation that a worker is at. */
+export interface Activating {
+  token: number;
+  worker: WorkerHandle;
+  /** The jobs in it that are not durable. */
+  arrivals: Arrival[];
+  /** How many of the durable undelivered jobs it carries. */
+  delivered: number;
+  queries: WaitingQuery[];
+  sentAtMs: number;
+  time: number;
+  timeoutMs: number;
+  /** The history is being loaded; nothing was sent yet. */
+  loading: boolean;
+  /** Its jobs were made durable without it, since it took long. */
+  jobsDurable: boolean;
+}
+
+/** Someone who waits for an update to come so far. */
+export interface UpdateWaiter {
+  stage: UpdateStage;
+  answer(answer: UpdateAnswer): void;
+  fail(error: PleachError): void;
+}
+
+/** A run in a node's memory: its folded state, and what is under way with it. */
+export class LiveRun {
+  readonly id: RunId;
+  readonly namespace: string;
+  readonly workflowId: string;
+  readonly partition: Partition;
+  /** As the store has it, or will with the next commit. */
+  row: RunRow;
+  /** The row has not been written yet: the next commit does. */
+  unwritten: boolean;
+  state: RunState = emptyState();
+  arrived: Arrival[] = [];
+  queries: WaitingQuery[] = [];
+  activating: Activating | undefined;
+  /** Arrivals whose segment is on its way to the disk. */
+  writing: Arrival[] = [];
+  /** A segment of this run is on its way to the disk. */
+  committing = false;
+  /** A result that came while its jobs were being committed. */
+  heldResult: (() => void) | undefined;
+  /** The worker that has an instance of the run, and at which activation it stands. */
+  sticky: { worker: WorkerHandle; activations: number } | undefined;
+  /** While its task fails: how often it was tried, and from when it may be again (store time). */
+  taskAttempts = 0;
+  retryTaskAt = 0;
+  retryTask: Deadline | undefined;
+  readonly timers = new Map<number, Deadline>();
+  readonly activityDeadlines = new Map<number, Deadline>();
+  /** Start delay, run time-out, execution time-out. */
+  startDeadline: Deadline | undefined;
+  closeDeadline: Deadline | undefined;
+  resultWaiters: { answer(result: RunResult): void; fail(error: PleachError): void }[] = [];
+  readonly updateWaiters = new Map<string, UpdateWaiter[]>();
+  /** Given up: a stale callback must leave it alone. */
+  dropped = false;
+
+  constructor(row: RunRow, unwritten: boolean) {
+    this.id = row.run;
+    this.namespace = row.namespace;
+    this.workflowId = row.workflowId;
+    this.partition = row.partition;
+    this.row = row;
+    this.unwritten = unwritten;
+  }
+
+  /** Whether nothing at all is under way: it may leave memory if it also waits for nothing but time and messages. */
+  get idle(): boolean {
+    return (
+      !this.activating &&
+      !this.committing &&
+      this.arrived.length === 0 &&
+      this.queries.length === 0 &&
+      this.state.undelivered.length === 0 &&
+      this.taskAttempts === 0 &&
+      !this.unwritten
+    );
+  }
+}
+
+/** What names the one open run of a workflow id. */
+export function workflowKey(namespace: string, workflowId: string): string {
+  return `${namespace}\0${workflowId}`;
+}

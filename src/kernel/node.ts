@@ -1,0 +1,469 @@
+import type { Segment } from '../common/index.ts';
+import type { RunResult } from '../contract/index.ts';
+import {
+  assert,
+  type Clock,
+  LIMITS,
+  type Log,
+  messageOf,
+  type NodeId,
+  type Partition,
+  PleachError,
+  type Random,
+  type RunId,
+  uuidV7,
+  type Wait,
+} from '../core/index.ts';
+import { partitionOf, type RunRow, type Store } from '../store/index.ts';
+import { Activations } from './activations.ts';
+import type { Admission } from './admission.ts';
+import { Attempts } from './attempts.ts';
+import { ClosedQueries } from './closed-queries.ts';
+import { Deadlines } from './deadlines.ts';
+import { Inbox } from './inbox.ts';
+import { Journal, type JournalEntry } from './journal.ts';
+import { LiveRun, workflowKey } from './live-run.ts';
+import { applySegment } from './machine/fold.ts';
+import { emptyState, type RunState } from './machine/state.ts';
+import { Peer } from './peer.ts';
+import { type PlantedBug } from './planted-bugs.ts';
+import { Requests } from './requests.ts';
+import { decodeSegment } from './segments.ts';
+import { Queue, type PeerChannel } from './workers.ts';
+
+/** What a node is given. */
+export interface NodeOptions {
+  store: Store;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  admission?: Admission;
+  leaseTtlMs?: number;
+  cachedRunsMax?: number;
+  /** A node whose process is known to be gone. */
+  deadNode?: string;
+  /** Called once when the node has stopped acting: its lease is lost, or it was stopped. */
+  ended?: (error: PleachError | undefined) => void;
+  /** A fault of our own, planted to prove that the tests see it. Test builds only. */
+  plantedBug?: PlantedBug;
+}
+
+/**
+ * One node: it holds the lease of a store, keeps runs in memory while something happens to them, and moves each by
+ * jobs that come in and commands that come out. This file has the runs and their coming and going; `activations.ts`
+ * moves a run, `attempts.ts` its activities, `inbox.ts` what passes between runs, `requests.ts` what clients ask.
+ */
+export class KernelNode {
+  readonly id: NodeId;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly store: Store;
+  readonly admission: Admission | undefined;
+  readonly journal: Journal;
+  readonly deadlines = new Deadlines();
+  readonly runs = new Map<RunId, LiveRun>();
+  readonly openRuns = new Map<string, LiveRun>();
+  readonly queues = new Map<string, Queue>();
+  readonly peers = new Set<Peer>();
+  readonly activations: Activations;
+  readonly attempts: Attempts;
+  readonly inbox: Inbox;
+  readonly requests: Requests;
+  readonly closedQueries: ClosedQueries;
+  readonly plantedBug: PlantedBug | undefined;
+  /** Set while the store refuses all writing. */
+  stalled: PleachError | undefined;
+  ended = false;
+  readonly #cachedRunsMax: number;
+  readonly #onEnded: ((error: PleachError | undefined) => void) | undefined;
+  readonly #loading = new Map<RunId, Promise<LiveRun | undefined>>();
+  #timer: Wait | undefined;
+  #timerAt = Infinity;
+  #renewal: Wait | undefined;
+  /** The earliest instant at which a run that is not in memory must be looked at. */
+  #storedWakeAt = Infinity;
+  #waking = false;
+  readonly #ttlMs: number;
+
+  private constructor(id: NodeId, journal: (node: KernelNode) => Journal, options: NodeOptions) {
+    this.id = id;
+    this.clock = options.clock;
+    this.random = options.random;
+    this.log = options.log;
+    this.store = options.store;
+    this.admission = options.admission;
+    this.plantedBug = options.plantedBug;
+    this.#ttlMs = options.leaseTtlMs ?? LIMITS.leaseTtlMs;
+    this.#cachedRunsMax = options.cachedRunsMax ?? LIMITS.cachedRunsMax;
+    this.#onEnded = options.ended;
+    this.activations = new Activations(this);
+    this.attempts = new Attempts(this);
+    this.inbox = new Inbox(this);
+    this.requests = new Requests(this);
+    this.closedQueries = new ClosedQueries(this);
+    this.journal = journal(this);
+  }
+
+  /**
+   * Takes the store and recovers what is there. Runs with pending work come into memory in the background, in slices;
+   * requests are served meanwhile.
+   * @throws DATABASE_IN_USE with the holder, where another node's lease holds
+   */
+  static async open(options: NodeOptions): Promise<KernelNode> {
+    const id = uuidV7(options.clock.now(), options.random.bytes(16)) as NodeId;
+    const ttlMs = options.leaseTtlMs ?? LIMITS.leaseTtlMs;
+    const acquiredMonoMs = options.clock.monotonicMs();
+    const answer = await options.store.acquire(id, ttlMs, options.deadNode);
+    if (answer.status === 'held') {
+      throw new PleachError('DATABASE_IN_USE', `another process is the engine of this database until ${new Date(answer.holder.until).toISOString()}`, {
+        holder: answer.holder.node,
+        until: answer.holder.until,
+        now: answer.now,
+      });
+    }
+    const heads = await options.store.loadHeads();
+    const node = new KernelNode(
+      id,
+      (self) =>
+        new Journal(options.store, answer.lease, heads, {
+          clock: options.clock,
+          log: options.log,
+          ttlMs,
+          acquiredMonoMs,
+          storeNow: answer.now,
+          hooks: {
+            lost: (error) => self.#end(error),
+            stalled: (error) => {
+              self.stalled = error;
+              if (error) self.log.error('the store takes no writes', { code: error.code, message: error.message });
+              else self.log.info('the store takes writes again');
+            },
+          },
+        }),
+      options,
+    );
+    node.#scheduleRenewal();
+    await node.inbox.recover();
+    void node.#recover();
+    return node;
+  }
+
+  /** Store time. */
+  now(): number {
+    return this.journal.now();
+  }
+
+  partitionOf(namespace: string, workflowId: string): Partition {
+    return partitionOf(namespace, workflowId, this.store.identity.partitions);
+  }
+
+  newRunId(): RunId {
+    return uuidV7(this.now(), this.random.bytes(16)) as RunId;
+  }
+
+  /** Lets a client or worker in. */
+  connect(channel: PeerChannel): Peer {
+    const peer = new Peer(this, channel);
+    this.peers.add(peer);
+    return peer;
+  }
+
+  queue(namespace: string, name: string): Queue {
+    const key = workflowKey(namespace, name);
+    let queue = this.queues.get(key);
+    if (!queue) this.queues.set(key, (queue = new Queue(namespace, name)));
+    return queue;
+  }
+
+  // ---- runs in memory ----
+
+  /** Puts a run that begins now into memory; its first commit writes its row. */
+  admit(row: RunRow): LiveRun {
+    const run = new LiveRun(row, true);
+    this.runs.set(run.id, run);
+    this.openRuns.set(workflowKey(run.namespace, run.workflowId), run);
+    this.#trim();
+    return run;
+  }
+
+  /** The run in memory, or loaded into it; undefined for a run that is closed or not there. */
+  async load(row: RunRow): Promise<LiveRun | undefined> {
+    const live = this.runs.get(row.run);
+    if (live) return live;
+    if (row.status !== 'RUNNING') return undefined;
+    let loading = this.#loading.get(row.run);
+    if (!loading) {
+      loading = this.#load(row).finally(() => this.#loading.delete(row.run));
+      this.#loading.set(row.run, loading);
+    }
+    return loading;
+  }
+
+  async #load(row: RunRow): Promise<LiveRun | undefined> {
+    const state = await this.foldRun(row.run);
+    const attempts = await this.store.loadAttempts(row.run);
+    const live = this.runs.get(row.run);
+    if (live || this.ended) return live;
+    if (state.closing || !state.start) return undefined;
+    const run = new LiveRun(row, false);
+    run.state = state;
+    this.runs.set(run.id, run);
+    this.openRuns.set(workflowKey(run.namespace, run.workflowId), run);
+    this.attempts.recover(run, attempts);
+    for (const timer of state.timers.values()) this.activations.armTimer(run, timer);
+    this.activations.armRun(run);
+    if (state.taskFailure) run.taskAttempts = 1;
+    this.#trim();
+    this.activations.pump(run);
+    return run;
+  }
+
+  /** Folds a run's segments, open or closed. */
+  async foldRun(run: RunId): Promise<RunState> {
+    const state = emptyState();
+    for (let fromSeq = 1; ; ) {
+      const rows = await this.store.loadSegments(run, fromSeq, LIMITS.historyPageSegments);
+      for (const row of rows) applySegment(state, decodeSegment(row), row.body.length);
+      if (rows.length < LIMITS.historyPageSegments) return state;
+      fromSeq += rows.length;
+    }
+  }
+
+  /** All segments of a run. */
+  async loadHistory(run: RunId): Promise<Segment[]> {
+    const segments: Segment[] = [];
+    for (;;) {
+      const rows = await this.store.loadSegments(run, segments.length + 1, LIMITS.historyPageSegments);
+      for (const row of rows) segments.push(decodeSegment(row));
+      if (rows.length < LIMITS.historyPageSegments) return segments;
+    }
+  }
+
+  /** Takes a run out of memory: closed, parked, or thrown away to be loaded again. */
+  drop(run: LiveRun): void {
+    if (run.dropped) return;
+    run.dropped = true;
+    this.runs.delete(run.id);
+    const key = workflowKey(run.namespace, run.workflowId);
+    if (this.openRuns.get(key) === run) this.openRuns.delete(key);
+    for (const deadline of run.timers.values()) this.deadlines.clear(deadline);
+    for (const deadline of run.activityDeadlines.values()) this.deadlines.clear(deadline);
+    this.deadlines.clear(run.startDeadline);
+    this.deadlines.clear(run.closeDeadline);
+    this.deadlines.clear(run.retryTask);
+    const sticky = run.sticky;
+    run.sticky = undefined;
+    if (sticky && !sticky.worker.gone) {
+      sticky.worker.channel.send({ kind: 'evict', workerId: sticky.worker.registration.workerId, runId: run.id });
+    }
+  }
+
+  /** Parks the runs that were quiet longest, where there are too many. */
+  #trim(): void {
+    if (this.runs.size <= this.#cachedRunsMax) return;
+    let looked = 0;
+    for (const run of this.runs.values()) {
+      if (this.runs.size <= this.#cachedRunsMax || ++looked > 64) return;
+      if (this.#parkable(run)) this.#park(run);
+      else this.#touch(run);
+    }
+  }
+
+  /** Moves a run to the young end of the order in which runs are parked. */
+  #touch(run: LiveRun): void {
+    this.runs.delete(run.id);
+    this.runs.set(run.id, run);
+  }
+
+  #parkable(run: LiveRun): boolean {
+    return (
+      run.idle &&
+      run.state.activities.size === 0 &&
+      run.resultWaiters.length === 0 &&
+      run.updateWaiters.size === 0 &&
+      !run.state.closing
+    );
+  }
+
+  /** Writes when the run must be looked at again, then lets it go, unless something has come meanwhile. */
+  #park(run: LiveRun): void {
+    let wakeAt = 9e15;
+    for (const deadline of run.timers.values()) wakeAt = Math.min(wakeAt, deadline.at);
+    for (const deadline of [run.startDeadline, run.closeDeadline]) if (deadline) wakeAt = Math.min(wakeAt, deadline.at);
+    run.committing = true;
+    run.row = { ...run.row, wakeAt };
+    this.journal.append({
+      partition: run.partition,
+      segments: [],
+      runChange: { run: run.id, status: 'RUNNING', closedAt: undefined, wakeAt },
+      durable: () => {
+        run.committing = false;
+        if (this.#parkable(run)) {
+          this.drop(run);
+          this.noteStoredWake(wakeAt);
+        } else this.activations.pump(run);
+      },
+      refused: () => {
+        run.committing = false;
+        this.activations.pump(run);
+      },
+    });
+  }
+
+  /** Appends an entry of a run that may carry its first row, or take back what parking wrote. */
+  appendFor(run: LiveRun, entry: JournalEntry): void {
+    if (run.unwritten) {
+      run.unwritten = false;
+      entry.newRuns = [run.row, ...(entry.newRuns ?? [])];
+    } else if (!entry.runChange && run.row.wakeAt !== undefined) {
+      run.row = { ...run.row, wakeAt: undefined };
+      entry.runChange = { run: run.id, status: 'RUNNING', closedAt: undefined, wakeAt: undefined };
+    }
+    this.journal.append(entry);
+  }
+
+  // ---- time ----
+
+  /** Arms the one timer of the node for its earliest deadline; called after anything was set. */
+  arm(): void {
+    const at = Math.min(this.deadlines.nextAt ?? Infinity, this.#storedWakeAt);
+    if (at >= this.#timerAt || this.ended) return;
+    this.#timer?.clear();
+    this.#timerAt = at;
+    this.#timer = this.clock.after(Math.max(0, at - this.now()), () => {
+      this.#timerAt = Infinity;
+      this.#tick();
+    });
+  }
+
+  #tick(): void {
+    if (this.ended) return;
+    if (!this.journal.holds()) {
+      // Acting on a lease that may be another's is what fencing forbids; the next commit will tell.
+      this.journal.renew();
+      this.#timerAt = Infinity;
+      this.#timer = this.clock.after(100, () => this.#tick());
+      return;
+    }
+    const early = this.plantedBug === 'timer-fires-early' ? 50 : 0;
+    for (let due = this.deadlines.takeDue(this.now() + early); due; due = this.deadlines.takeDue(this.now() + early)) due.fire();
+    if (this.#storedWakeAt <= this.now()) void this.#wakeStored();
+    this.arm();
+  }
+
+  /** Learns that a run outside memory must be looked at by then. */
+  noteStoredWake(at: number): void {
+    if (at < this.#storedWakeAt) {
+      this.#storedWakeAt = at;
+      this.arm();
+    }
+  }
+
+  async #wakeStored(): Promise<void> {
+    if (this.#waking) return;
+    this.#waking = true;
+    this.#storedWakeAt = Infinity;
+    try {
+      const dueBy = this.now();
+      await this.#loadPages(dueBy);
+      const next = await this.store.nextWakeAt(dueBy);
+      if (next !== undefined && next < 9e15) this.noteStoredWake(next);
+    } catch (error) {
+      this.log.error('could not wake stored runs', { message: messageOf(error) });
+      this.noteStoredWake(this.now() + 1000);
+    } finally {
+      this.#waking = false;
+      this.arm();
+    }
+  }
+
+  async #recover(): Promise<void> {
+    try {
+      await this.#loadPages(undefined);
+      this.#storedWakeAt = 0;
+      await this.#wakeStored();
+    } catch (error) {
+      this.log.error('could not recover', { message: messageOf(error) });
+      if (!this.ended) this.clock.after(1000, () => void this.#recover());
+    }
+  }
+
+  /** Loads what must be looked at, in slices between which others are served. */
+  async #loadPages(dueBy: number | undefined): Promise<void> {
+    const SLICE = 64;
+    for (let after: RunRow | undefined; !this.ended; ) {
+      const rows = await this.store.loadAwake({ dueBy, after, limit: SLICE });
+      for (const row of rows) {
+        try {
+          await this.load(row);
+        } catch (error) {
+          // One unreadable history must not keep the others from running.
+          this.log.error('a run cannot be loaded', { run: row.run, workflowId: row.workflowId, message: messageOf(error) });
+        }
+      }
+      if (rows.length < SLICE) return;
+      after = rows.at(-1);
+      await new Promise<void>((resolve) => this.clock.soon(resolve));
+    }
+  }
+
+  #scheduleRenewal(): void {
+    if (this.ended) return;
+    this.#renewal = this.clock.after(this.#ttlMs / 3, () => {
+      this.journal.renew();
+      this.#scheduleRenewal();
+    });
+  }
+
+  // ---- results ----
+
+  /** How a run ended, from its folded state. */
+  resultOf(runId: string, state: RunState, nextRunId: string | undefined): RunResult {
+    const closing = state.closing;
+    assert(closing, 'a result of an open run');
+    return {
+      runId,
+      status: closing.status,
+      ...(closing.value === undefined ? {} : { value: closing.value }),
+      ...(closing.failure === undefined ? {} : { failure: closing.failure }),
+      ...(nextRunId === undefined ? {} : { nextRunId }),
+    };
+  }
+
+  // ---- end ----
+
+  /** Finishes what is being committed, gives up the lease and ends. */
+  async stop(): Promise<void> {
+    if (this.ended) return;
+    await this.journal.flushed();
+    if (this.ended) return;
+    const lease = this.journal.lease;
+    this.#end(undefined);
+    try {
+      await this.store.release(lease);
+    } catch (error) {
+      this.log.warn('the lease could not be given back; it lapses by itself', { message: messageOf(error) });
+    }
+  }
+
+  /** Stops acting at once, as a crash would, without giving the lease back. */
+  abandon(): void {
+    this.#end(new PleachError('NODE_STOPPED', 'the node was stopped', {}));
+  }
+
+  #end(error: PleachError | undefined): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.journal.stop();
+    this.#timer?.clear();
+    this.#renewal?.clear();
+    this.activations.stop();
+    for (const peer of this.peers) peer.end(error ?? new PleachError('NODE_STOPPED', 'the engine was closed', {}));
+    this.peers.clear();
+    for (const run of this.runs.values()) run.dropped = true;
+    this.runs.clear();
+    this.openRuns.clear();
+    this.#onEnded?.(error);
+  }
+}

@@ -1,0 +1,171 @@
+import type { RemoteError, RequestName, ToKernel, WorkerRegistration } from '../contract/index.ts';
+import { messageOf, PleachError } from '../core/index.ts';
+import { RefusedTransition } from './machine/tables.ts';
+import type { KernelNode } from './node.ts';
+import type { PeerChannel, WorkerHandle } from './workers.ts';
+
+/** One client or worker process at the other end of a channel; it may hold several workers. */
+export class Peer {
+  readonly #node: KernelNode;
+  readonly #channel: PeerChannel;
+  readonly #workers = new Map<string, WorkerHandle>();
+  /** Requests that wait, with what forgets them. */
+  readonly #open = new Map<number, () => void>();
+  #ended = false;
+
+  constructor(node: KernelNode, channel: PeerChannel) {
+    this.#node = node;
+    this.#channel = channel;
+  }
+
+  /** Takes a message in. */
+  receive(message: ToKernel): void {
+    if (this.#ended) return;
+    switch (message.kind) {
+      case 'request':
+        void this.#request(message.id, message.method, message.params);
+        return;
+      case 'abandon':
+        this.#open.get(message.id)?.();
+        this.#open.delete(message.id);
+        return;
+      case 'register':
+        this.#register(message.worker);
+        return;
+      case 'drain': {
+        const worker = this.#workers.get(message.workerId);
+        if (worker) worker.draining = true;
+        return;
+      }
+      case 'unregister':
+        this.#unregister(message.workerId);
+        return;
+      case 'activated': {
+        const worker = this.#workers.get(message.workerId);
+        if (this.#node.closedQueries.answered(message.token, message.result)) return;
+        if (worker) this.#node.activations.activated(worker, message.runId, message.token, message.result);
+        return;
+      }
+      case 'attempt-done':
+        this.#node.attempts.done(message.token, message.outcome).catch((error: unknown) => this.#failed('a completion', error));
+        return;
+      case 'attempt-async':
+        this.#node.attempts.asynchronous(message.token);
+        return;
+      case 'heartbeat':
+        this.#node.attempts
+          .heartbeat(this.#workers.get(message.workerId), message.token, message.details)
+          .catch((error: unknown) => this.#failed('a heartbeat', error));
+        return;
+      case 'ping':
+        if (this.#node.journal.holds()) this.#channel.send({ kind: 'pong' });
+        return;
+    }
+  }
+
+  #failed(what: string, error: unknown): void {
+    if (!this.#node.ended) this.#node.log.error(`${what} could not be taken in`, { message: messageOf(error) });
+  }
+
+  async #request(id: number, method: RequestName, params: unknown): Promise<void> {
+    const forgets: (() => void)[] = [];
+    this.#open.set(id, () => {
+      for (const forget of forgets) forget();
+    });
+    try {
+      const answer = await this.#node.requests.handle(method, params, (forget) => forgets.push(forget));
+      this.#answer(id, () => this.#channel.send({ kind: 'response', id, answer }));
+    } catch (error) {
+      this.#answer(id, () => this.#channel.send({ kind: 'response', id, error: remoteError(error) }));
+    } finally {
+      this.#open.delete(id);
+    }
+  }
+
+  /** An answer leaves only while the lease holds: a node that may have been fenced says nothing. */
+  #answer(id: number, send: () => void): void {
+    if (this.#ended || !this.#open.has(id)) return;
+    if (this.#node.journal.holds()) {
+      send();
+      return;
+    }
+    this.#node.clock.after(50, () => this.#answer(id, send));
+    this.#open.set(id, this.#open.get(id) ?? ((): void => undefined));
+  }
+
+  #register(registration: WorkerRegistration): void {
+    const known = this.#workers.get(registration.workerId);
+    if (known) this.#leave(known);
+    const nowMs = this.#node.clock.monotonicMs();
+    const worker: WorkerHandle = {
+      registration,
+      channel: this.#channel,
+      tokens: new Set(),
+      activations: 0,
+      draining: false,
+      gone: false,
+      rate: registration.maxActivitiesPerSecond === undefined ? undefined : { left: Math.max(1, registration.maxActivitiesPerSecond), atMs: nowMs },
+    };
+    this.#workers.set(registration.workerId, worker);
+    const queue = this.#node.queue(registration.namespace, registration.queue);
+    queue.workers.push(worker);
+    this.#channel.send({ kind: 'registered', workerId: registration.workerId });
+    this.#node.attempts
+      .announced(worker, registration.runningTokens)
+      .catch((error: unknown) => this.#failed('an announcement', error))
+      .finally(() => {
+        if (this.#node.ended || worker.gone) return;
+        this.#node.activations.workerCame(worker);
+        this.#node.attempts.serve(queue);
+      });
+  }
+
+  #unregister(workerId: string): void {
+    const worker = this.#workers.get(workerId);
+    if (!worker) return;
+    this.#workers.delete(workerId);
+    this.#leave(worker);
+    this.#node.activations.workerGone(worker);
+    this.#node.closedQueries.workerGone(worker);
+    this.#node.attempts.workerGone(worker);
+  }
+
+  #leave(worker: WorkerHandle): void {
+    worker.gone = true;
+    const { workers } = this.#node.queue(worker.registration.namespace, worker.registration.queue);
+    const at = workers.indexOf(worker);
+    if (at >= 0) workers.splice(at, 1);
+  }
+
+  /** The channel is broken: its workers are gone, its requests have nobody who waits. */
+  closed(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#node.peers.delete(this);
+    for (const forget of this.#open.values()) forget();
+    this.#open.clear();
+    for (const workerId of [...this.#workers.keys()]) this.#unregister(workerId);
+  }
+
+  /** The node has ended: activities are told to stop, and nothing more is said. */
+  end(error: PleachError): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    for (const worker of this.#workers.values()) {
+      worker.gone = true;
+      if (error.code !== 'LEASE_LOST' && error.code !== 'STORE_WENT_BACK') continue;
+      for (const token of worker.tokens) {
+        this.#channel.send({ kind: 'attempt-cancel', workerId: worker.registration.workerId, token, reason: 'WORKER_SHUTDOWN' });
+      }
+    }
+    this.#open.clear();
+    this.#channel.ended?.(error);
+  }
+}
+
+/** An error as a peer is told it. */
+export function remoteError(error: unknown): RemoteError {
+  if (error instanceof PleachError) return { code: error.code, message: error.message, details: { ...error.details } };
+  if (error instanceof RefusedTransition) return { code: 'INVALID_ARGUMENT', message: error.message };
+  return { code: 'UNEXPECTED', message: messageOf(error) };
+}

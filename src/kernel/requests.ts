@@ -1,0 +1,542 @@
+import type { Job, StartJob, WireStart } from '../common/index.ts';
+import type {
+  ActivityRef,
+  Effect,
+  RequestName,
+  Requests as RequestTable,
+  RunResult,
+  RunTarget,
+  UpdateAnswer,
+  UpdateStage,
+} from '../contract/index.ts';
+import { LIMITS, PleachError, type RunId } from '../core/index.ts';
+import type { RunRow } from '../store/index.ts';
+import { closedError } from './activations.ts';
+import type { AdmissionRequest } from './admission.ts';
+import { describeRun } from './describe.ts';
+import type { LiveRun } from './live-run.ts';
+import { stageOf } from './machine/state.ts';
+import type { KernelNode } from './node.ts';
+import { decodeSegment } from './segments.ts';
+import { requireRoom, startRun } from './start-run.ts';
+
+type Params<N extends RequestName> = RequestTable[N]['params'];
+type Answer<N extends RequestName> = Promise<RequestTable[N]['answer']>;
+/** Lets a handler say how to forget a request whose caller no longer waits. */
+type OnForget = (forget: () => void) => void;
+
+/** What clients ask of a node. Every answer that tells of an effect waits until that effect is durable. */
+export class Requests {
+  readonly #node: KernelNode;
+
+  constructor(node: KernelNode) {
+    this.#node = node;
+  }
+
+  /** @throws PleachError, which the caller is told */
+  async handle(method: RequestName, params: unknown, onForget: OnForget): Promise<unknown> {
+    switch (method) {
+      case 'start':
+        return this.#start(params as Params<'start'>);
+      case 'signal':
+        return this.#signal(params as Params<'signal'>);
+      case 'signal-with-start':
+        return this.#signalWithStart(params as Params<'signal-with-start'>);
+      case 'query':
+        return this.#query(params as Params<'query'>);
+      case 'update':
+        return this.#update(params as Params<'update'>, onForget);
+      case 'update-with-start':
+        return this.#updateWithStart(params as Params<'update-with-start'>, onForget);
+      case 'poll-update':
+        return this.#pollUpdate(params as Params<'poll-update'>, onForget);
+      case 'result':
+        return this.#result(params as Params<'result'>, onForget);
+      case 'describe':
+        return this.#describe(params as Params<'describe'>);
+      case 'cancel':
+        return this.#cancel(params as Params<'cancel'>);
+      case 'terminate':
+        return this.#terminate(params as Params<'terminate'>);
+      case 'history':
+        return this.#history(params as Params<'history'>);
+      case 'pause':
+        return this.#pause(params as Params<'pause'>, true);
+      case 'resume':
+        return this.#pause(params as Params<'resume'>, false);
+      case 'complete-activity':
+        return this.#completeActivity(params as Params<'complete-activity'>);
+      case 'heartbeat-activity':
+        return this.#heartbeatActivity(params as Params<'heartbeat-activity'>);
+      default:
+        throw new PleachError('INVALID_ARGUMENT', `this engine knows no request "${String(method)}"; update it, or the client`, { method });
+    }
+  }
+
+  // ---- finding ----
+
+  async #row(target: RunTarget): Promise<RunRow> {
+    requireName('workflow id', target.workflowId);
+    const [row] = await this.#node.store.findRuns([target.runId ? { runId: requireRunId(target) } : target]);
+    if (!row || row.namespace !== target.namespace || row.workflowId !== target.workflowId) throw workflowNotFound(target);
+    if (target.firstRunId !== undefined && row.firstRun !== target.firstRunId) throw workflowNotFound(target);
+    return row;
+  }
+
+  /** The run in memory; loads an open one. Undefined for a closed one, whose row comes with it. */
+  async #find(target: RunTarget): Promise<{ run: LiveRun } | { run: undefined; row: RunRow }> {
+    const live = target.runId
+      ? this.#node.runs.get(target.runId as RunId)
+      : this.#node.openRuns.get(`${target.namespace}\0${target.workflowId}`);
+    if (live && live.namespace === target.namespace && live.workflowId === target.workflowId && !live.state.closing) {
+      if (target.firstRunId === undefined || live.row.firstRun === target.firstRunId) return { run: live };
+    }
+    const row = await this.#row(target);
+    const run = await this.#node.load(row);
+    return run ? { run } : { run: undefined, row };
+  }
+
+  async #open(target: RunTarget): Promise<LiveRun> {
+    const found = await this.#find(target);
+    if (found.run) return found.run;
+    throw closedError({ workflowId: found.row.workflowId, id: found.row.run, state: { status: found.row.status } });
+  }
+
+  async #admit(act: AdmissionRequest['act'], target: { namespace: string; workflowId: string }, workflowType: string, identity: string): Promise<void> {
+    const { admission } = this.#node;
+    if (!admission) return;
+    const decision = await admission.decide({ act, namespace: target.namespace, workflowId: target.workflowId, workflowType, identity });
+    if (decision.admitted) return;
+    throw new PleachError(
+      'ADMISSION_DENIED',
+      `${act} of workflow "${target.workflowId}" was denied${decision.rule ? ` by ${decision.rule}` : ''}${decision.reason ? `: ${decision.reason}` : ''}`,
+      { act, workflowId: target.workflowId, rule: decision.rule, reason: decision.reason },
+    );
+  }
+
+  // ---- starting ----
+
+  #startJob(namespace: string, start: WireStart, effect: Effect): StartJob {
+    requireName('namespace', namespace);
+    requireName('workflow id', start.workflowId);
+    requireName('workflow type', start.type);
+    requireName('task queue', start.queue);
+    requireName('request id', effect.requestId);
+    requirePayloads(start.input);
+    const runId = this.#node.newRunId();
+    return {
+      ...start,
+      kind: 'start',
+      namespace,
+      runId,
+      firstRunId: runId,
+      attempt: 1,
+      randomSeed: runId,
+      startedAt: this.#node.now(),
+      identity: effect.identity,
+      requestId: effect.requestId,
+    };
+  }
+
+  async #start(params: Params<'start'>): Answer<'start'> {
+    const job = this.#startJob(params.namespace, params.start, params);
+    requireRoom(this.#node);
+    await this.#admit('start', { namespace: params.namespace, workflowId: job.workflowId }, job.type, params.identity);
+    return this.#startAnd(job);
+  }
+
+  /** Starts, and waits until it is durable; `and` is put into the run, new or existing, in the same commit. */
+  async #startAnd(job: StartJob, and?: (run: LiveRun) => Promise<unknown>): Promise<{ runId: string; started: boolean; other?: unknown }> {
+    let other: Promise<unknown> | undefined;
+    let settle: { resolve: () => void; reject: (error: PleachError) => void };
+    const durable = new Promise<void>((resolve, reject) => (settle = { resolve, reject }));
+    const started = await startRun(this.#node, job, {
+      acknowledged: () => settle.resolve(),
+      refused: (error) => settle.reject(error),
+      with: (run) => {
+        other = and?.(run);
+      },
+    });
+    switch (started.status) {
+      case 'started':
+        await durable;
+        return { runId: started.run.id, started: true, other: await other };
+      case 'repeated':
+        return { runId: started.runId, started: false };
+      case 'existing':
+        return { runId: started.run.id, started: false, other: await and?.(started.run) };
+      case 'exists':
+        throw new PleachError(
+          'WORKFLOW_ALREADY_STARTED',
+          started.row.status === 'RUNNING'
+            ? `workflow "${job.workflowId}" is already running (run ${started.row.run}); use another id, signal or terminate it, or set workflowIdConflictPolicy`
+            : `workflow "${job.workflowId}" was run before and closed as ${started.row.status}, and workflowIdReusePolicy ${job.idReuse} forbids another run`,
+          { workflowId: job.workflowId, runId: started.row.run, status: started.row.status, workflowType: job.type },
+        );
+    }
+  }
+
+  // ---- signals ----
+
+  async #signal(params: Params<'signal'>): Answer<'signal'> {
+    requireName('signal name', params.name);
+    requirePayloads(params.input);
+    requireRoom(this.#node);
+    const run = await this.#open(params.target);
+    await this.#admit('signal', params.target, run.row.type, params.identity);
+    await this.#deliver(run, signalJob(params));
+    return { runId: run.id };
+  }
+
+  async #signalWithStart(params: Params<'signal-with-start'>): Answer<'signal-with-start'> {
+    requireName('signal name', params.name);
+    requirePayloads(params.input);
+    requireRoom(this.#node);
+    const open = this.#node.openRuns.get(`${params.namespace}\0${params.start.workflowId}`);
+    const start = { ...params.start, idConflict: params.start.idConflict ?? 'USE_EXISTING' } as const;
+    const job = this.#startJob(params.namespace, start, params);
+    await this.#admit(open ? 'signal' : 'start', { namespace: params.namespace, workflowId: job.workflowId }, job.type, params.identity);
+    const signal = signalJob({ ...params, requestId: `${params.requestId}/signal` });
+    const { runId, started } = await this.#startAnd(job, (run) => this.#deliver(run, signal));
+    return { runId, started };
+  }
+
+  /** Puts a job with a request id into a run, once, and waits until it is durable. */
+  #deliver(run: LiveRun, job: Extract<Job, { kind: 'signalled' | 'cancel-requested' }>): Promise<void> {
+    const { requestId } = job;
+    const forgetful = this.#node.plantedBug === 'forget-request-ids';
+    if (requestId !== undefined && !forgetful && run.state.requestIds.has(requestId) && !this.#undurable(run, requestId)) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const pending = forgetful || requestId === undefined ? undefined : this.#undurable(run, requestId);
+      if (pending) {
+        const { acknowledged, refused } = pending;
+        pending.acknowledged = () => {
+          acknowledged?.();
+          resolve();
+        };
+        pending.refused = (error) => {
+          refused?.(error);
+          reject(error);
+        };
+        return;
+      }
+      this.#node.activations.arrive(run, {
+        job,
+        atMs: this.#node.clock.monotonicMs(),
+        acknowledged: resolve,
+        refused: reject,
+      });
+    });
+  }
+
+  /** The same request, taken in and not durable yet. */
+  #undurable(run: LiveRun, requestId: string) {
+    const same = ({ job }: { job: Job }): boolean => 'requestId' in job && job.requestId === requestId;
+    return run.arrived.find(same) ?? run.activating?.arrivals.find(same) ?? run.writing.find(same);
+  }
+
+  async #cancel(params: Params<'cancel'>): Answer<'cancel'> {
+    const run = await this.#open(params.target);
+    await this.#admit('cancel', params.target, run.row.type, params.identity);
+    if (!run.state.cancelRequested) {
+      await this.#deliver(run, {
+        kind: 'cancel-requested',
+        identity: params.identity,
+        requestId: params.requestId,
+        ...(params.reason ? { reason: params.reason } : {}),
+      });
+    }
+    return { runId: run.id };
+  }
+
+  async #terminate(params: Params<'terminate'>): Answer<'terminate'> {
+    const run = await this.#open(params.target);
+    await this.#admit('terminate', params.target, run.row.type, params.identity);
+    await new Promise<void>((resolve, reject) => {
+      run.resultWaiters.push({ answer: () => resolve(), fail: reject });
+      this.#node.activations.closeByFact(run, {
+        kind: 'terminated',
+        identity: params.identity,
+        requestId: params.requestId,
+        ...(params.reason ? { reason: params.reason } : {}),
+        ...(params.details ? { details: params.details } : {}),
+      });
+    });
+    return { runId: run.id };
+  }
+
+  async #pause(params: Params<'pause'>, pausing: boolean): Answer<'pause'> {
+    const run = await this.#open(params.target);
+    if ((run.state.paused !== undefined) === pausing) return { runId: run.id };
+    const by = { identity: params.identity, ...(params.reason ? { reason: params.reason } : {}) };
+    await new Promise<void>((resolve) => {
+      this.#node.activations.note(run, [{ kind: pausing ? 'paused' : 'resumed', by }], resolve);
+    });
+    if (!pausing) for (const seq of run.state.activities.keys()) this.#node.attempts.release(run, seq);
+    return { runId: run.id };
+  }
+
+  // ---- updates ----
+
+  async #update(params: Params<'update'>, onForget: OnForget): Answer<'update'> {
+    requireName('update name', params.name);
+    requireName('update id', params.updateId);
+    requirePayloads(params.input);
+    requireRoom(this.#node);
+    const found = await this.#find(params.target);
+    if (!found.run) {
+      const known = await this.#closedUpdate(found.row, params.updateId);
+      if (known) return known;
+      throw closedError({ workflowId: found.row.workflowId, id: found.row.run, state: { status: found.row.status } });
+    }
+    await this.#admit('update', params.target, found.run.row.type, params.identity);
+    return this.#requestUpdate(found.run, params, onForget);
+  }
+
+  async #updateWithStart(params: Params<'update-with-start'>, onForget: OnForget): Answer<'update-with-start'> {
+    requireName('update name', params.name);
+    requireName('update id', params.updateId);
+    requireRoom(this.#node);
+    const job = this.#startJob(params.namespace, params.start, params);
+    await this.#admit('start', { namespace: params.namespace, workflowId: job.workflowId }, job.type, params.identity);
+    const { runId, started, other } = await this.#startAnd(job, (run) => this.#requestUpdate(run, params, onForget));
+    if (other) return { ...(other as UpdateAnswer), started };
+    // The same request again: the run and its update are there.
+    const target = { namespace: params.namespace, workflowId: job.workflowId, runId };
+    return { ...(await this.#pollUpdate({ target, updateId: params.updateId, waitFor: params.waitFor }, onForget)), started };
+  }
+
+  #requestUpdate(
+    run: LiveRun,
+    params: { updateId: string; name: string; input: Params<'update'>['input']; headers?: Params<'update'>['headers']; identity: string; waitFor: UpdateStage },
+    onForget: OnForget,
+  ): Promise<UpdateAnswer> {
+    const answer = this.#awaitUpdate(run, params.updateId, params.waitFor, onForget);
+    const isNew =
+      !run.state.updates.has(params.updateId) &&
+      ![...run.arrived, ...(run.activating?.arrivals ?? [])].some(({ job }) => job.kind === 'update-requested' && job.updateId === params.updateId);
+    if (isNew) {
+      if (run.state.updatesOpen >= LIMITS.updatesInFlightMax) {
+        throw new PleachError('LIMIT_EXCEEDED', `workflow "${run.workflowId}" has ${run.state.updatesOpen} updates under way, the most there may be`, {
+          updatesInFlightMax: LIMITS.updatesInFlightMax,
+        });
+      }
+      this.#node.activations.arrive(run, {
+        job: {
+          kind: 'update-requested',
+          updateId: params.updateId,
+          name: params.name,
+          input: params.input,
+          identity: params.identity,
+          ...(params.headers ? { headers: params.headers } : {}),
+        },
+        atMs: this.#node.clock.monotonicMs(),
+        refused: (error) => {
+          for (const waiter of run.updateWaiters.get(params.updateId) ?? []) waiter.fail(error);
+          run.updateWaiters.delete(params.updateId);
+        },
+      });
+    }
+    return answer;
+  }
+
+  #awaitUpdate(run: LiveRun, updateId: string, stage: UpdateStage, onForget: OnForget): Promise<UpdateAnswer> {
+    const update = run.state.updates.get(updateId);
+    const RANK = { ADMITTED: 0, ACCEPTED: 1, COMPLETED: 2 };
+    if (update && !run.committing && RANK[stageOf(update.phase)] >= RANK[stage]) {
+      return Promise.resolve({ stage: stageOf(update.phase), runId: run.id, ...(update.outcome ? { outcome: update.outcome } : {}) });
+    }
+    return new Promise((answer, fail) => {
+      const waiter = { stage, answer, fail };
+      const waiters = run.updateWaiters.get(updateId) ?? [];
+      waiters.push(waiter);
+      run.updateWaiters.set(updateId, waiters);
+      onForget(() => {
+        const left = (run.updateWaiters.get(updateId) ?? []).filter((other) => other !== waiter);
+        if (left.length > 0) run.updateWaiters.set(updateId, left);
+        else run.updateWaiters.delete(updateId);
+      });
+    });
+  }
+
+  async #pollUpdate(params: Params<'poll-update'>, onForget: OnForget): Answer<'poll-update'> {
+    const found = await this.#find(params.target);
+    if (!found.run) {
+      const known = await this.#closedUpdate(found.row, params.updateId);
+      if (known) return known;
+      throw updateNotFound(params.target, params.updateId);
+    }
+    const { run } = found;
+    const coming = [...run.arrived, ...(run.activating?.arrivals ?? [])].some(
+      ({ job }) => job.kind === 'update-requested' && job.updateId === params.updateId,
+    );
+    if (!run.state.updates.has(params.updateId) && !coming) throw updateNotFound(params.target, params.updateId);
+    return this.#awaitUpdate(run, params.updateId, params.waitFor, onForget);
+  }
+
+  async #closedUpdate(row: RunRow, updateId: string): Promise<UpdateAnswer | undefined> {
+    const update = (await this.#node.foldRun(row.run)).updates.get(updateId);
+    if (!update) return undefined;
+    if (!update.outcome) throw closedError({ workflowId: row.workflowId, id: row.run, state: { status: row.status } });
+    return { stage: stageOf(update.phase), runId: row.run, outcome: update.outcome };
+  }
+
+  // ---- reading ----
+
+  async #query(params: Params<'query'>): Answer<'query'> {
+    requireName('query name', params.name);
+    const node = this.#node;
+    const { name, input, headers } = params;
+    const query = { id: String(node.clock.monotonicMs()) + name, name, input, ...(headers ? { headers } : {}) };
+    const found = await this.#find(params.target);
+    if (found.run) {
+      if (found.run.state.taskFailure && found.run.taskAttempts > 0) {
+        throw new PleachError('QUERY_FAILED', `workflow "${found.run.workflowId}" is blocked, its task fails: ${found.run.state.taskFailure.failure.message}`, {
+          workflowId: found.run.workflowId,
+        });
+      }
+      const { run } = found;
+      return new Promise((answer, fail) => node.activations.ask(run, { query, answer, fail }));
+    }
+    const { row } = found;
+    const cleanly = row.status === 'COMPLETED' || row.status === 'CONTINUED_AS_NEW';
+    if (params.rejectWhen === 'NOT_OPEN' || (params.rejectWhen === 'NOT_COMPLETED_CLEANLY' && !cleanly)) {
+      return { rejected: row.status as RunResult['status'] };
+    }
+    return node.closedQueries.ask(row, query);
+  }
+
+  async #result(params: Params<'result'>, onForget: OnForget): Answer<'result'> {
+    const found = await this.#find(params.target);
+    if (!found.run) {
+      const state = await this.#node.foldRun(found.row.run);
+      return this.#node.resultOf(found.row.run, state, await this.#successor(found.row));
+    }
+    const { run } = found;
+    return new Promise((answer, fail) => {
+      const waiter = { answer, fail };
+      run.resultWaiters.push(waiter);
+      onForget(() => {
+        run.resultWaiters = run.resultWaiters.filter((other) => other !== waiter);
+      });
+    });
+  }
+
+  /** The run that went on for a closed one: the next of its chain. */
+  async #successor(row: RunRow): Promise<string | undefined> {
+    const [latest] = await this.#node.store.findRuns([{ namespace: row.namespace, workflowId: row.workflowId }]);
+    if (!latest || latest.run === row.run || latest.firstRun !== row.firstRun) return undefined;
+    // Walks back along the chain, which is short, to the run that came right after.
+    for (let at: RunRow | undefined = latest; at; ) {
+      const start = (await this.#node.foldRun(at.run)).start;
+      if (start?.continuedFrom === row.run) return at.run;
+      if (!start?.continuedFrom) return undefined;
+      [at] = await this.#node.store.findRuns([{ runId: start.continuedFrom }]);
+    }
+    return undefined;
+  }
+
+  async #describe(params: Params<'describe'>): Answer<'describe'> {
+    const found = await this.#find(params.target);
+    if (found.run) return describeRun(this.#node, found.run.row, found.run.state, found.run);
+    return describeRun(this.#node, found.row, await this.#node.foldRun(found.row.run), undefined);
+  }
+
+  async #history(params: Params<'history'>): Answer<'history'> {
+    const row = await this.#row(params.target);
+    const fromSeq = Math.max(1, Math.floor(params.fromSeq) || 1);
+    const rows = await this.#node.store.loadSegments(row.run, fromSeq, LIMITS.historyPageSegments);
+    return {
+      runId: row.run,
+      segments: rows.map(decodeSegment),
+      closed: row.status !== 'RUNNING',
+      ...(rows.length === LIMITS.historyPageSegments ? { next: fromSeq + rows.length } : {}),
+    };
+  }
+
+  // ---- activities from elsewhere ----
+
+  async #token(ref: ActivityRef): Promise<string> {
+    if ('token' in ref) return ref.token;
+    const run = await this.#open(ref.target);
+    for (const activity of run.state.activities.values()) {
+      if (activity.activityId === ref.activityId && activity.token !== undefined) return activity.token;
+    }
+    throw new PleachError('ACTIVITY_NOT_FOUND', `workflow "${run.workflowId}" has no running activity "${ref.activityId}"`, {
+      workflowId: run.workflowId,
+      activityId: ref.activityId,
+    });
+  }
+
+  async #completeActivity(params: Params<'complete-activity'>): Answer<'complete-activity'> {
+    const token = await this.#token(params.activity);
+    if ((await this.#node.attempts.done(token, params.outcome)) === 'stale') throw staleToken();
+    return {};
+  }
+
+  async #heartbeatActivity(params: Params<'heartbeat-activity'>): Answer<'heartbeat-activity'> {
+    const token = await this.#token(params.activity);
+    if ((await this.#node.attempts.heartbeat(undefined, token, params.details)) === 'stale') throw staleToken();
+    const [runId, seq] = token.split('/');
+    const activity = this.#node.runs.get(runId as RunId)?.state.activities.get(Number(seq));
+    return { cancelRequested: activity?.cancelRequested ?? false, paused: activity?.phase === 'paused' };
+  }
+}
+
+function signalJob(params: Effect & { name: string; input: Params<'signal'>['input']; headers?: Params<'signal'>['headers'] }) {
+  return {
+    kind: 'signalled' as const,
+    name: params.name,
+    input: params.input,
+    ...(params.headers ? { headers: params.headers } : {}),
+    identity: params.identity,
+    requestId: params.requestId,
+  };
+}
+
+function requireName(what: string, name: unknown): void {
+  if (typeof name === 'string' && name.length > 0 && name.length <= LIMITS.nameCharactersMax) return;
+  const found = typeof name === 'string' ? `${name.length} characters` : typeof name;
+  throw new PleachError('INVALID_ARGUMENT', `a ${what} is 1 to ${LIMITS.nameCharactersMax} characters of text; this one is ${found}`, { what, found });
+}
+
+function requirePayloads(input: unknown): void {
+  if (!Array.isArray(input)) throw new PleachError('PAYLOAD_MALFORMED', 'arguments are a list of payloads', {});
+  let bytes = 0;
+  for (const payload of input as unknown[]) {
+    if (typeof payload === 'string') bytes += payload.length;
+    else if (payload && typeof payload === 'object' && typeof (payload as { encoding?: unknown }).encoding === 'string') {
+      const { text, base64 } = payload as { text?: string; base64?: string };
+      bytes += text?.length ?? base64?.length ?? 0;
+    } else {
+      throw new PleachError('PAYLOAD_MALFORMED', 'a payload is a text of JSON, or an encoding with its data', { found: typeof payload });
+    }
+  }
+  if (bytes > LIMITS.requestBytesMax) {
+    throw new PleachError('LIMIT_EXCEEDED', `the arguments have ${bytes} bytes; a request may have ${LIMITS.requestBytesMax}. Store the data and pass a reference`, {
+      bytes,
+      requestBytesMax: LIMITS.requestBytesMax,
+    });
+  }
+}
+
+function requireRunId(target: RunTarget): string {
+  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(target.runId ?? '')) return target.runId!;
+  throw workflowNotFound(target);
+}
+
+function workflowNotFound(target: RunTarget): PleachError {
+  return new PleachError(
+    'WORKFLOW_NOT_FOUND',
+    `there is no workflow "${target.workflowId}"${target.runId ? ` with run ${target.runId}` : ''} in namespace "${target.namespace}"`,
+    { ...target },
+  );
+}
+
+function updateNotFound(target: RunTarget, updateId: string): PleachError {
+  return new PleachError('UPDATE_NOT_FOUND', `workflow "${target.workflowId}" knows no update "${updateId}"`, { workflowId: target.workflowId, updateId });
+}
+
+function staleToken(): PleachError {
+  return new PleachError('TOKEN_STALE', 'the attempt is no longer current: it was completed, timed out, was lost or superseded; nothing was changed', {});
+}

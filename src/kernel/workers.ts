@@ -1,0 +1,139 @@
+import type { FromKernel, WorkerRegistration } from '../contract/index.ts';
+import type { PleachError } from '../core/index.ts';
+
+/** A peer's channel, from the kernel's side. */
+export interface PeerChannel {
+  /** Whether the peer is a thread of this process, which lives and dies with the node. */
+  readonly local: boolean;
+  send(message: FromKernel): void;
+  /** The node has ended; nothing more will be said on this channel. */
+  ended?(error: PleachError): void;
+}
+
+/** A worker that is connected. */
+export interface WorkerHandle {
+  readonly registration: WorkerRegistration;
+  readonly channel: PeerChannel;
+  /** Attempts that it holds. */
+  readonly tokens: Set<string>;
+  /** Activations that it is at. */
+  activations: number;
+  draining: boolean;
+  gone: boolean;
+  /** Tokens left in its own rate limit, and when they were last counted. */
+  rate: { left: number; atMs: number } | undefined;
+}
+
+/** An attempt that waits for a worker. */
+export interface WaitingTask {
+  runId: string;
+  seq: number;
+  type: string;
+  priority: number;
+  order: number;
+}
+
+/** One task queue of a namespace: its workers, and what waits for them. */
+export class Queue {
+  readonly namespace: string;
+  readonly name: string;
+  readonly workers: WorkerHandle[] = [];
+  readonly #waiting: WaitingTask[] = [];
+  #head = 0;
+  #turn = 0;
+
+  constructor(namespace: string, name: string) {
+    this.namespace = namespace;
+    this.name = name;
+  }
+
+  get waitingCount(): number {
+    return this.#waiting.length - this.#head;
+  }
+
+  /** Whether some worker takes activities of this queue. */
+  get takesActivities(): boolean {
+    return this.workers.some((worker) => !worker.draining && takesActivities(worker));
+  }
+
+  /** Whether some worker takes workflows of this queue. */
+  get takesWorkflows(): boolean {
+    return this.workers.some((worker) => !worker.draining && worker.registration.bundleId !== undefined);
+  }
+
+  /** A worker for workflows, by turns; one that has the type, where workers differ. */
+  workflowWorker(type: string): WorkerHandle | undefined {
+    const able = this.workers.filter((worker) => !worker.draining && worker.registration.bundleId !== undefined);
+    const having = able.filter((w) => w.registration.anyWorkflowType || w.registration.workflowTypes?.includes(type));
+    const from = having.length > 0 ? having : able;
+    return from[this.#turn++ % Math.max(1, from.length)];
+  }
+
+  /** A worker with a free slot. */
+  activityWorker(nowMs: number, localOnly: boolean): WorkerHandle | undefined {
+    const count = this.workers.length;
+    for (let i = 0; i < count; i++) {
+      const worker = this.workers[(this.#turn + i) % count]!;
+      if (localOnly && !worker.channel.local) continue;
+      if (hasSlot(worker, nowMs)) {
+        this.#turn++;
+        return worker;
+      }
+    }
+    return undefined;
+  }
+
+  /** Puts a task in line, before those of a lesser priority (a larger number). */
+  wait(task: WaitingTask): void {
+    let at = this.#waiting.length;
+    while (at > this.#head && this.#waiting[at - 1]!.priority > task.priority) at--;
+    this.#waiting.splice(at, 0, task);
+  }
+
+  /** The task that is next in line. */
+  take(): WaitingTask | undefined {
+    const task = this.#waiting[this.#head];
+    if (!task) return undefined;
+    this.#head++;
+    if (this.#head > 1024 && this.#head * 2 > this.#waiting.length) {
+      this.#waiting.splice(0, this.#head);
+      this.#head = 0;
+    }
+    return task;
+  }
+}
+
+function takesActivities(worker: WorkerHandle): boolean {
+  return worker.registration.activityTypes !== undefined || worker.registration.anyActivityType === true;
+}
+
+/** Whether a worker may be given one more attempt now. Counts against its rate only when `spendRate` is called. */
+export function hasSlot(worker: WorkerHandle, nowMs: number): boolean {
+  if (worker.draining || worker.gone || !takesActivities(worker)) return false;
+  if (worker.tokens.size >= worker.registration.activitySlots) return false;
+  return refillRate(worker, nowMs) >= 1;
+}
+
+/** Takes one from the worker's rate. */
+export function spendRate(worker: WorkerHandle, nowMs: number): void {
+  if (!worker.rate) return;
+  refillRate(worker, nowMs);
+  worker.rate.left -= 1;
+}
+
+function refillRate(worker: WorkerHandle, nowMs: number): number {
+  const perSecond = worker.registration.maxActivitiesPerSecond;
+  if (perSecond === undefined || !worker.rate) return Infinity;
+  const burst = Math.max(1, perSecond);
+  worker.rate.left = Math.min(burst, worker.rate.left + ((nowMs - worker.rate.atMs) / 1000) * perSecond);
+  worker.rate.atMs = nowMs;
+  return worker.rate.left;
+}
+
+/** When a worker whose rate is spent may be given the next attempt, in milliseconds from now. */
+export function rateDelayMs(worker: WorkerHandle, nowMs: number): number | undefined {
+  const left = refillRate(worker, nowMs);
+  const perSecond = worker.registration.maxActivitiesPerSecond;
+  if (left >= 1 || perSecond === undefined) return undefined;
+  return Math.ceil(((1 - left) / perSecond) * 1000);
+}

@@ -1,0 +1,202 @@
+import type { Clock, NodeId, Partition, RunId } from '../../core/index.ts';
+import { PleachError } from '../../core/index.ts';
+import { PARTITION_HASH } from '../partition.ts';
+import type {
+  Acquisition,
+  AttemptRow,
+  Batch,
+  CommitAnswer,
+  InboxKey,
+  InboxRow,
+  Lease,
+  RunKey,
+  RunRow,
+  SegmentRow,
+  Store,
+  StoreIdentity,
+} from '../port.ts';
+
+/**
+ * The tables of a store as plain maps: the whole truth of what the SQL stores must do, small enough to read. Several
+ * `ModelStore`s over one `ModelData` are several processes on one database.
+ */
+export class ModelData {
+  readonly nodes = new Map<string, { epoch: number; batch: number; until: number }>();
+  readonly runs = new Map<RunId, RunRow>();
+  readonly segments = new Map<RunId, SegmentRow[]>();
+  readonly heads = new Map<Partition, number>();
+  readonly inbox = new Map<string, InboxRow>();
+  readonly attempts = new Map<RunId, Map<number, AttemptRow>>();
+  readonly open = new Map<string, RunId>();
+  readonly latest = new Map<string, RunId>();
+}
+
+const key = (namespace: string, workflowId: string): string => `${namespace}\0${workflowId}`;
+const inboxKey = (k: InboxKey): string => `${k.to}/${k.from}/${k.fromPos}/${k.index}`;
+
+/** A store in memory, for tests, `memory:` and the simulator. */
+export class ModelStore implements Store {
+  readonly identity: StoreIdentity;
+  readonly #data: ModelData;
+  readonly #clock: Clock;
+
+  constructor(data: ModelData, clock: Clock, partitions = 256) {
+    this.#data = data;
+    this.#clock = clock;
+    this.identity = { partitions, hash: PARTITION_HASH, schema: 1 };
+  }
+
+  async acquire(node: NodeId, ttlMs: number, dead?: string): Promise<Acquisition> {
+    const now = this.#clock.now();
+    let epoch = 1;
+    for (const [id, row] of this.#data.nodes) {
+      if (id !== node && id !== dead && row.until > now) {
+        return { status: 'held', holder: { node: id, epoch: row.epoch, until: row.until }, now };
+      }
+      epoch = Math.max(epoch, row.epoch + 1);
+    }
+    this.#data.nodes.clear();
+    this.#data.nodes.set(node, { epoch, batch: 0, until: now + ttlMs });
+    return { status: 'acquired', lease: { node, epoch, batch: 0 }, now, partitions: this.identity.partitions };
+  }
+
+  async reclaim(lease: Lease, ttlMs: number) {
+    const row = this.#data.nodes.get(lease.node);
+    if (!row || row.epoch !== lease.epoch) return undefined;
+    const reached = row.batch;
+    row.epoch++;
+    row.batch = 0;
+    row.until = this.#clock.now() + ttlMs;
+    return { lease: { node: lease.node, epoch: row.epoch, batch: 0 }, reached, now: this.#clock.now() };
+  }
+
+  async commit(lease: Lease, ttlMs: number, batch: Batch): Promise<CommitAnswer> {
+    const row = this.#data.nodes.get(lease.node);
+    if (!row || row.epoch !== lease.epoch) {
+      const highest = [...this.#data.nodes.values()].reduce((max, n) => Math.max(max, n.epoch), 0);
+      if (highest < lease.epoch) return { status: 'went-back', expected: lease.epoch, found: highest };
+      return { status: 'fenced' };
+    }
+    if (row.batch < lease.batch) return { status: 'went-back', expected: lease.batch, found: row.batch };
+    if (row.batch > lease.batch) return { status: 'fenced' };
+    this.#check(batch);
+    row.batch++;
+    row.until = this.#clock.now() + ttlMs;
+    this.#write(batch);
+    return { status: 'committed', lease: { ...lease, batch: row.batch }, now: this.#clock.now() };
+  }
+
+  /** Every constraint is checked before anything is written: all or nothing. */
+  #check(batch: Batch): void {
+    const closing = new Set(batch.runChanges.filter((c) => c.status !== 'RUNNING').map((c) => c.run));
+    const conflict = (what: string): never => {
+      throw new PleachError('UNEXPECTED', `committing: ${what} is there already`, {});
+    };
+    for (const row of batch.newRuns) {
+      const open = this.#data.open.get(key(row.namespace, row.workflowId));
+      if (row.status === 'RUNNING' && open !== undefined && !closing.has(open)) conflict(`an open run of ${row.workflowId}`);
+      if (this.#data.runs.has(row.run)) conflict(`run ${row.run}`);
+    }
+    const nextSeq = new Map<RunId, number>();
+    const nextPos = new Map<Partition, number>();
+    for (const row of batch.segments) {
+      const seq = nextSeq.get(row.run) ?? (this.#data.segments.get(row.run)?.length ?? 0) + 1;
+      if (row.seq !== seq) conflict(`segment ${row.seq} of run ${row.run} (next is ${seq})`);
+      nextSeq.set(row.run, seq + 1);
+      const pos = nextPos.get(row.partition) ?? (this.#data.heads.get(row.partition) ?? 0) + 1;
+      if (row.pos !== pos) conflict(`position ${row.pos} of partition ${row.partition} (next is ${pos})`);
+      nextPos.set(row.partition, pos + 1);
+    }
+    for (const row of batch.inboxIn) if (this.#data.inbox.has(inboxKey(row))) conflict(`message ${inboxKey(row)}`);
+  }
+
+  #write(batch: Batch): void {
+    const data = this.#data;
+    for (const change of batch.runChanges) {
+      const row = data.runs.get(change.run);
+      if (!row) continue;
+      data.runs.set(change.run, { ...row, status: change.status, closedAt: change.closedAt, wakeAt: change.wakeAt });
+      if (change.status !== 'RUNNING') data.open.delete(key(row.namespace, row.workflowId));
+    }
+    for (const row of batch.newRuns) {
+      data.runs.set(row.run, { ...row });
+      data.latest.set(key(row.namespace, row.workflowId), row.run);
+      if (row.status === 'RUNNING') data.open.set(key(row.namespace, row.workflowId), row.run);
+    }
+    for (const row of batch.segments) {
+      const rows = data.segments.get(row.run);
+      if (rows) rows.push({ ...row });
+      else data.segments.set(row.run, [{ ...row }]);
+      data.heads.set(row.partition, row.pos);
+    }
+    for (const row of batch.inboxIn) data.inbox.set(inboxKey(row), { ...row });
+    for (const done of batch.inboxDone) data.inbox.delete(inboxKey(done));
+    for (const row of batch.attempts) {
+      const rows = data.attempts.get(row.run) ?? new Map<number, AttemptRow>();
+      rows.set(row.seq, { ...row });
+      data.attempts.set(row.run, rows);
+    }
+    for (const done of batch.attemptsDone) data.attempts.get(done.run)?.delete(done.seq);
+    for (const run of batch.attemptsOfClosed) data.attempts.delete(run);
+  }
+
+  async release(lease: Lease): Promise<void> {
+    const row = this.#data.nodes.get(lease.node);
+    if (row && row.epoch === lease.epoch) row.until = 0;
+  }
+
+  async findRuns(keys: readonly RunKey[]): Promise<(RunRow | undefined)[]> {
+    return keys.map((k) => {
+      const id = 'runId' in k ? (k.runId as RunId) : this.#data.latest.get(key(k.namespace, k.workflowId));
+      const row = id === undefined ? undefined : this.#data.runs.get(id);
+      return row ? { ...row } : undefined;
+    });
+  }
+
+  async loadSegments(run: RunId, fromSeq: number, limit: number): Promise<SegmentRow[]> {
+    return (this.#data.segments.get(run) ?? []).slice(Math.max(0, fromSeq - 1), Math.max(0, fromSeq - 1) + limit);
+  }
+
+  async loadAttempts(run: RunId): Promise<AttemptRow[]> {
+    return [...(this.#data.attempts.get(run)?.values() ?? [])].sort((a, b) => a.seq - b.seq);
+  }
+
+  async loadAwake(options: { dueBy: number | undefined; after: RunRow | undefined; limit: number }): Promise<RunRow[]> {
+    const { dueBy, after, limit } = options;
+    const before = (a: RunRow, b: RunRow): boolean =>
+      (a.wakeAt ?? 0) < (b.wakeAt ?? 0) || ((a.wakeAt ?? 0) === (b.wakeAt ?? 0) && a.run < b.run);
+    return [...this.#data.runs.values()]
+      .filter(
+        (row) =>
+          row.status === 'RUNNING' &&
+          (dueBy === undefined ? row.wakeAt === undefined : row.wakeAt !== undefined && row.wakeAt <= dueBy) &&
+          (after === undefined || before(after, row)),
+      )
+      .sort((a, b) => (before(a, b) ? -1 : 1))
+      .slice(0, limit)
+      .map((row) => ({ ...row }));
+  }
+
+  async nextWakeAt(after: number): Promise<number | undefined> {
+    let next: number | undefined;
+    for (const row of this.#data.runs.values()) {
+      if (row.status !== 'RUNNING' || row.wakeAt === undefined || row.wakeAt <= after) continue;
+      if (next === undefined || row.wakeAt < next) next = row.wakeAt;
+    }
+    return next;
+  }
+
+  async loadInbox(limit: number): Promise<InboxRow[]> {
+    return [...this.#data.inbox.values()]
+      .sort((a, b) => a.from - b.from || a.fromPos - b.fromPos || a.index - b.index)
+      .slice(0, limit);
+  }
+
+  async loadHeads(): Promise<Map<Partition, number>> {
+    return new Map(this.#data.heads);
+  }
+
+  async close(): Promise<void> {
+    // Nothing to give back: the data outlives the store that reads it.
+  }
+}

@@ -1,0 +1,116 @@
+import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { messageOf, PleachError } from '../../core/index.ts';
+import { PARTITION_HASH } from '../partition.ts';
+import type { StoreIdentity } from '../port.ts';
+import { storeError } from './errors.ts';
+import { APPLICATION_ID, SCHEMA, SCHEMA_VERSION } from './schema.ts';
+
+/** How a file is opened. */
+export interface OpenOptions {
+  /** Partitions of a file that is made now; an existing file keeps its own. Default 256. */
+  partitions?: number;
+  /** How long another process's write is waited for, in milliseconds. Default 5,000. */
+  busyMs?: number;
+  /** A limit on the file's size in pages of 4 KB: writing past it is STORE_FULL. */
+  pagesMax?: number;
+}
+
+const HEADER = 'SQLite format 3\0';
+
+/** Opens or makes a file, and knows it for ours before anything is written to it. */
+export function openFile(path: string, options: OpenOptions): { db: DatabaseSync; identity: StoreIdentity } {
+  const doing = `opening ${path}`;
+  if (path !== ':memory:') requireOurs(path, doing);
+  let db: DatabaseSync;
+  try {
+    db = new DatabaseSync(path, { timeout: options.busyMs ?? 5000 });
+  } catch (error) {
+    throw storeError(doing, error);
+  }
+  try {
+    db.exec('pragma journal_mode = wal');
+    db.exec('pragma synchronous = full');
+    // macOS answers an ordinary sync before the platter has it.
+    if (process.platform === 'darwin') db.exec('pragma fullfsync = 1; pragma checkpoint_fullfsync = 1');
+    db.exec('pragma wal_autocheckpoint = 4000');
+    db.exec('pragma cache_size = -65536');
+    if (options.pagesMax !== undefined) db.exec(`pragma max_page_count = ${Math.floor(options.pagesMax)}`);
+    return { db, identity: migrate(db, path, options.partitions ?? 256) };
+  } catch (error) {
+    db.close();
+    throw storeError(doing, error);
+  }
+}
+
+function requireOurs(path: string, doing: string): void {
+  const folder = dirname(path);
+  if (!existsSync(folder)) {
+    try {
+      mkdirSync(folder, { recursive: true });
+    } catch (error) {
+      throw new PleachError('DATABASE_UNOPENABLE', `${doing}: its folder cannot be made (${messageOf(error)})`, { path }, { cause: error });
+    }
+  }
+  if (!existsSync(path)) return;
+  const stat = statSync(path);
+  if (!stat.isFile()) {
+    throw new PleachError('DATABASE_UNOPENABLE', `${doing}: it is not a file. Name a file`, { path });
+  }
+  if (stat.size === 0) return;
+  const head = Buffer.alloc(HEADER.length);
+  const file = openSync(path, 'r');
+  try {
+    readSync(file, head, 0, head.length, 0);
+  } finally {
+    closeSync(file);
+  }
+  if (head.toString('latin1') !== HEADER) {
+    throw new PleachError('DATABASE_NOT_OURS', `${doing}: the file is not a SQLite database, and was left as it is. Name another file`, { path });
+  }
+}
+
+function migrate(db: DatabaseSync, path: string, partitions: number): StoreIdentity {
+  const version = (db.prepare('pragma user_version').get() as { user_version: number }).user_version;
+  const application = (db.prepare('pragma application_id').get() as { application_id: number }).application_id;
+  if (application !== APPLICATION_ID) {
+    const tables = (db.prepare('select count(*) as n from sqlite_schema').get() as { n: number }).n;
+    if (tables > 0 || application !== 0) {
+      throw new PleachError('DATABASE_NOT_OURS', `opening ${path}: the database belongs to another program, and was left as it is. Name another file`, { path, application });
+    }
+  }
+  if (version > SCHEMA_VERSION) {
+    throw new PleachError(
+      'DATABASE_NEWER',
+      `opening ${path}: the database has schema ${version} and this release knows ${SCHEMA_VERSION}. Update pleach, or open the file with the release that made it`,
+      { path, found: version, known: SCHEMA_VERSION },
+    );
+  }
+  if (version < SCHEMA_VERSION) create(db, partitions);
+  const read = db.prepare('select value from meta where key = ?');
+  const value = (key: string): string => (read.get(key) as { value: string }).value;
+  const identity = { partitions: Number(value('partitions')), hash: value('hash'), schema: SCHEMA_VERSION };
+  if (identity.hash !== PARTITION_HASH) {
+    throw new PleachError('DATABASE_NEWER', `opening ${path}: its runs are spread by "${identity.hash}", which this release does not know. Update pleach`, { path, hash: identity.hash });
+  }
+  return identity;
+}
+
+function create(db: DatabaseSync, partitions: number): void {
+  db.exec('begin immediate');
+  try {
+    // Another process may have made the tables between our look and our lock.
+    if ((db.prepare('pragma user_version').get() as { user_version: number }).user_version === 0) {
+      db.exec(SCHEMA);
+      const insert = db.prepare('insert into meta (key, value) values (?, ?)');
+      insert.run('partitions', String(partitions));
+      insert.run('hash', PARTITION_HASH);
+      db.exec(`pragma application_id = ${APPLICATION_ID}; pragma user_version = ${SCHEMA_VERSION}`);
+    }
+    db.exec('commit');
+  } catch (error) {
+    if (db.isTransaction) db.exec('rollback');
+    throw error;
+  }
+}

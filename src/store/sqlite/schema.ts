@@ -1,0 +1,74 @@
+/** The version of the tables below; a file of a newer one is refused, since it may hold what this release cannot read. */
+export const SCHEMA_VERSION = 1;
+
+/** "plch", so that a file can be told from any other SQLite database before it is touched. */
+export const APPLICATION_ID = 0x706c6368;
+
+/**
+ * The tables. Nothing hot is keyed by a random value but the index on workflow ids: run ids carry their time, so rows
+ * that are written together lie together. A step writes one row, into `segment`. One node owns all partitions of a
+ * file, so the index of what to wake does not begin with the partition.
+ */
+export const SCHEMA = `
+create table meta (
+  key text primary key,
+  value text not null
+) strict, without rowid;
+
+create table node (
+  id text primary key,
+  epoch integer not null,
+  batch integer not null,
+  until integer not null
+) strict, without rowid;
+
+create table run (
+  id blob primary key,
+  namespace text not null,
+  workflow_id text not null,
+  part integer not null,
+  type text not null,
+  queue text not null,
+  first_run blob not null,
+  status text not null,
+  started_at integer not null,
+  closed_at integer,
+  wake_at integer
+) strict, without rowid;
+create unique index run_open on run (namespace, workflow_id) where status = 'RUNNING';
+create index run_workflow on run (namespace, workflow_id, started_at);
+create index run_status on run (namespace, status, started_at);
+create index run_wake on run (wake_at) where status = 'RUNNING';
+
+create table segment (
+  run blob not null,
+  seq integer not null,
+  part integer not null,
+  pos integer not null,
+  format integer not null,
+  first_event integer not null,
+  events integer not null,
+  time integer not null,
+  crc integer not null,
+  body blob not null,
+  primary key (run, seq)
+) strict, without rowid;
+create unique index segment_pos on segment (part, pos);
+
+create table inbox (
+  to_part integer not null,
+  from_part integer not null,
+  from_pos integer not null,
+  i integer not null,
+  to_run text not null,
+  body blob not null,
+  primary key (to_part, from_part, from_pos, i)
+) strict, without rowid;
+
+create table attempt (
+  run blob not null,
+  seq integer not null,
+  body blob not null,
+  primary key (run, seq)
+) strict, without rowid;
+`;

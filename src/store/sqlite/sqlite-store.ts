@@ -1,0 +1,358 @@
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { crc32 } from 'node:zlib';
+import type { Clock, NodeId, Partition, RunId } from '../../core/index.ts';
+import { PleachError } from '../../core/index.ts';
+import type {
+  Acquisition,
+  AttemptRow,
+  Batch,
+  CommitAnswer,
+  InboxRow,
+  Lease,
+  RunKey,
+  RunRow,
+  SegmentRow,
+  Store,
+  StoreIdentity,
+} from '../port.ts';
+import { storeError } from './errors.ts';
+import { openFile, type OpenOptions } from './open.ts';
+
+/**
+ * The store on one SQLite file, in WAL mode with `synchronous = FULL`: a commit has reached the disk when it returns.
+ *
+ * All calls are synchronous underneath. The thread they run on is the kernel's own, where the wait for the disk is what
+ * gathers the next commit. Every writer begins `immediate`: a deferred transaction that has read gets BUSY_SNAPSHOT at
+ * once, whatever the busy time-out says.
+ */
+export class SqliteStore implements Store {
+  readonly identity: StoreIdentity;
+  readonly #db: DatabaseSync;
+  readonly #clock: Clock;
+  readonly #sql: ReturnType<typeof prepareAll>;
+
+  /** @throws DATABASE_UNOPENABLE · DATABASE_NOT_OURS · DATABASE_NEWER · DATABASE_CORRUPT · STORE_READ_ONLY · STORE_FULL */
+  constructor(path: string, clock: Clock, options: OpenOptions = {}) {
+    const { db, identity } = openFile(path, options);
+    this.#db = db;
+    this.identity = identity;
+    this.#clock = clock;
+    this.#sql = prepareAll(db);
+  }
+
+  async acquire(node: NodeId, ttlMs: number, dead?: string): Promise<Acquisition> {
+    return this.#transaction('taking the database', () => {
+      const now = this.#clock.now();
+      const rows = this.#sql.nodes.all() as unknown as { id: string; epoch: number; batch: number; until: number }[];
+      const holder = rows.find((row) => row.id !== node && row.id !== dead && row.until > now);
+      if (holder) return { status: 'held', holder: { node: holder.id, epoch: holder.epoch, until: holder.until }, now };
+      const epoch = Math.max(0, ...rows.map((row) => row.epoch)) + 1;
+      // One row stays, so that the next epoch grows from it; whoever held the others finds no row and is fenced.
+      this.#sql.deleteNodes.run();
+      this.#sql.insertNode.run(node, epoch, 0, now + ttlMs);
+      return { status: 'acquired', lease: { node, epoch, batch: 0 }, now, partitions: this.identity.partitions };
+    });
+  }
+
+  async reclaim(lease: Lease, ttlMs: number) {
+    return this.#transaction('finding out what became of a commit', () => {
+      const now = this.#clock.now();
+      const row = this.#sql.node.get(lease.node, lease.epoch) as { batch: number } | undefined;
+      if (!row) return undefined;
+      this.#sql.raise.run(now + ttlMs, lease.node, lease.epoch);
+      return { lease: { node: lease.node, epoch: lease.epoch + 1, batch: 0 }, reached: row.batch, now };
+    });
+  }
+
+  async commit(lease: Lease, ttlMs: number, batch: Batch): Promise<CommitAnswer> {
+    return this.#transaction('committing', () => {
+      const now = this.#clock.now();
+      const fence = this.#sql.fence.run(now + ttlMs, lease.node, lease.epoch, lease.batch);
+      if (Number(fence.changes) === 0) return this.#refused(lease);
+      this.#write(batch);
+      return { status: 'committed', lease: { ...lease, batch: lease.batch + 1 }, now };
+    });
+  }
+
+  #refused(lease: Lease): CommitAnswer {
+    const row = this.#sql.node.get(lease.node, lease.epoch) as { batch: number } | undefined;
+    if (row && row.batch < lease.batch) return { status: 'went-back', expected: lease.batch, found: row.batch };
+    // An epoch below ours cannot follow from what we have seen: the file was put back to before our acquisition.
+    const highest = (this.#sql.nodes.all() as unknown as { epoch: number }[]).reduce((max, n) => Math.max(max, n.epoch), 0);
+    if (highest < lease.epoch) return { status: 'went-back', expected: lease.epoch, found: highest };
+    return { status: 'fenced' };
+  }
+
+  #write(batch: Batch): void {
+    const sql = this.#sql;
+    for (const change of batch.runChanges) {
+      sql.changeRun.run(change.status, change.closedAt ?? null, change.wakeAt ?? null, runKey(change.run));
+    }
+    for (const row of batch.newRuns) {
+      sql.insertRun.run(
+        runKey(row.run),
+        row.namespace,
+        row.workflowId,
+        row.partition,
+        row.type,
+        row.queue,
+        runKey(row.firstRun),
+        row.status,
+        row.startedAt,
+        row.closedAt ?? null,
+        row.wakeAt ?? null,
+      );
+    }
+    for (const row of batch.segments) {
+      sql.insertSegment.run(
+        runKey(row.run),
+        row.seq,
+        row.partition,
+        row.pos,
+        row.format,
+        row.firstEventId,
+        row.eventCount,
+        row.time,
+        crc32(row.body),
+        row.body,
+      );
+    }
+    for (const row of batch.inboxIn) sql.insertInbox.run(row.to, row.from, row.fromPos, row.index, row.toRun, row.body);
+    for (const key of batch.inboxDone) sql.deleteInbox.run(key.to, key.from, key.fromPos, key.index);
+    for (const row of batch.attempts) sql.putAttempt.run(runKey(row.run), row.seq, row.body);
+    for (const row of batch.attemptsDone) sql.deleteAttempt.run(runKey(row.run), row.seq);
+    for (const run of batch.attemptsOfClosed) sql.deleteAttempts.run(runKey(run));
+  }
+
+  async release(lease: Lease): Promise<void> {
+    this.#transaction('giving the database back', () => {
+      // The row stays with its epoch and no time left: the next node counts on from it.
+      this.#sql.expire.run(lease.node, lease.epoch);
+    });
+  }
+
+  async findRuns(keys: readonly RunKey[]): Promise<(RunRow | undefined)[]> {
+    return this.#read('looking runs up', () =>
+      keys.map((key) => {
+        const row =
+          'runId' in key
+            ? this.#sql.runById.get(runKey(key.runId as RunId))
+            : this.#sql.latestRun.get(key.namespace, key.workflowId);
+        return row ? toRunRow(row as unknown as RawRun) : undefined;
+      }),
+    );
+  }
+
+  async loadSegments(run: RunId, fromSeq: number, limit: number): Promise<SegmentRow[]> {
+    return this.#read('loading a history', () =>
+      (this.#sql.segments.all(runKey(run), fromSeq, limit) as unknown as RawSegment[]).map((raw) => {
+        if (crc32(raw.body) !== raw.crc) {
+          throw new PleachError(
+            'DATABASE_CORRUPT',
+            `segment ${raw.seq} of run ${run} does not match its checksum; other runs are unharmed. Restore the file from a backup, or terminate the run`,
+            { run, seq: raw.seq },
+          );
+        }
+        return {
+          run,
+          seq: raw.seq,
+          partition: raw.part as Partition,
+          pos: raw.pos,
+          format: raw.format,
+          firstEventId: raw.first_event,
+          eventCount: raw.events,
+          time: raw.time,
+          body: raw.body,
+        };
+      }),
+    );
+  }
+
+  async loadAttempts(run: RunId): Promise<AttemptRow[]> {
+    return this.#read('loading attempts', () =>
+      (this.#sql.attempts.all(runKey(run)) as unknown as { seq: number; body: Uint8Array }[]).map((raw) => ({
+        run,
+        seq: raw.seq,
+        body: raw.body,
+      })),
+    );
+  }
+
+  async loadAwake(options: { dueBy: number | undefined; after: RunRow | undefined; limit: number }): Promise<RunRow[]> {
+    const { dueBy, after, limit } = options;
+    const afterRun = after ? runKey(after.run) : new Uint8Array(0);
+    return this.#read('looking for runs to wake', () => {
+      const rows =
+        dueBy === undefined
+          ? this.#sql.awakeLive.all(afterRun, limit)
+          : this.#sql.awakeDue.all(dueBy, after?.wakeAt ?? -1, afterRun, limit);
+      return (rows as unknown as RawRun[]).map(toRunRow);
+    });
+  }
+
+  async nextWakeAt(after: number): Promise<number | undefined> {
+    return this.#read('looking for the next run to wake', () => {
+      const row = this.#sql.nextWake.get(after) as { at: number | null } | undefined;
+      return row?.at ?? undefined;
+    });
+  }
+
+  async loadInbox(limit: number): Promise<InboxRow[]> {
+    return this.#read('reading messages', () =>
+      (
+        this.#sql.inbox.all(limit) as unknown as {
+          to_part: number;
+          from_part: number;
+          from_pos: number;
+          i: number;
+          to_run: string;
+          body: Uint8Array;
+        }[]
+      ).map((raw) => ({
+        to: raw.to_part as Partition,
+        from: raw.from_part as Partition,
+        fromPos: raw.from_pos,
+        index: raw.i,
+        toRun: raw.to_run,
+        body: raw.body,
+      })),
+    );
+  }
+
+  async loadHeads(): Promise<Map<Partition, number>> {
+    return this.#read('reading the heads of the log', () => {
+      const heads = new Map<Partition, number>();
+      for (let part = 0; part < this.identity.partitions; part++) {
+        const row = this.#sql.head.get(part) as { pos: number | null };
+        if (row.pos !== null) heads.set(part as Partition, row.pos);
+      }
+      return heads;
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#db.isOpen) this.#db.close();
+  }
+
+  #read<T>(doing: string, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw storeError(doing, error);
+    }
+  }
+
+  #transaction<T>(doing: string, work: () => T): T {
+    try {
+      this.#sql.begin.run();
+      const answer = work();
+      this.#sql.commit.run();
+      return answer;
+    } catch (error) {
+      // On a full disk SQLite has rolled back by itself, and a second rollback would hide the cause.
+      if (this.#db.isOpen && this.#db.isTransaction) this.#sql.rollback.run();
+      throw storeError(doing, error);
+    }
+  }
+}
+
+interface RawRun {
+  id: Uint8Array;
+  namespace: string;
+  workflow_id: string;
+  part: number;
+  type: string;
+  queue: string;
+  first_run: Uint8Array;
+  status: string;
+  started_at: number;
+  closed_at: number | null;
+  wake_at: number | null;
+}
+
+interface RawSegment {
+  seq: number;
+  part: number;
+  pos: number;
+  format: number;
+  first_event: number;
+  events: number;
+  time: number;
+  crc: number;
+  body: Uint8Array;
+}
+
+function toRunRow(raw: RawRun): RunRow {
+  return {
+    run: runText(raw.id),
+    namespace: raw.namespace,
+    workflowId: raw.workflow_id,
+    partition: raw.part as Partition,
+    type: raw.type,
+    queue: raw.queue,
+    firstRun: runText(raw.first_run),
+    status: raw.status,
+    startedAt: raw.started_at,
+    closedAt: raw.closed_at ?? undefined,
+    wakeAt: raw.wake_at ?? undefined,
+  };
+}
+
+/** A run id as its sixteen bytes: half the index of what its text would take. */
+function runKey(run: RunId): Uint8Array {
+  return Buffer.from(run.replaceAll('-', ''), 'hex');
+}
+
+function runText(key: Uint8Array): RunId {
+  const hex = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}` as RunId;
+}
+
+const RUN_COLUMNS = 'id, namespace, workflow_id, part, type, queue, first_run, status, started_at, closed_at, wake_at';
+
+function prepareAll(db: DatabaseSync) {
+  const sql = (text: string): StatementSync => db.prepare(text);
+  return {
+    begin: sql('begin immediate'),
+    commit: sql('commit'),
+    rollback: sql('rollback'),
+    nodes: sql('select id, epoch, batch, until from node'),
+    node: sql('select batch from node where id = ? and epoch = ?'),
+    deleteNodes: sql('delete from node'),
+    insertNode: sql('insert into node (id, epoch, batch, until) values (?, ?, ?, ?)'),
+    raise: sql('update node set epoch = epoch + 1, batch = 0, until = ? where id = ? and epoch = ?'),
+    fence: sql('update node set batch = batch + 1, until = ? where id = ? and epoch = ? and batch = ?'),
+    expire: sql('update node set until = 0 where id = ? and epoch = ?'),
+    insertRun: sql(`insert into run (${RUN_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
+    changeRun: sql('update run set status = ?, closed_at = ?, wake_at = ? where id = ?'),
+    latestRun: sql(
+      `select ${RUN_COLUMNS} from run where namespace = ? and workflow_id = ? order by started_at desc, id desc limit 1`,
+    ),
+    runById: sql(`select ${RUN_COLUMNS} from run where id = ?`),
+    awakeLive: sql(
+      `select ${RUN_COLUMNS} from run where status = 'RUNNING' and wake_at is null and id > ? order by id limit ?`,
+    ),
+    awakeDue: sql(
+      `select ${RUN_COLUMNS} from run where status = 'RUNNING' and wake_at <= ? and (wake_at, id) > (?, ?) order by wake_at, id limit ?`,
+    ),
+    nextWake: sql(`select min(wake_at) as at from run where status = 'RUNNING' and wake_at > ?`),
+    insertSegment: sql(
+      'insert into segment (run, seq, part, pos, format, first_event, events, time, crc, body) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    ),
+    segments: sql(
+      'select seq, part, pos, format, first_event, events, time, crc, body from segment where run = ? and seq >= ? order by seq limit ?',
+    ),
+    head: sql('select max(pos) as pos from segment where part = ?'),
+    insertInbox: sql('insert into inbox (to_part, from_part, from_pos, i, to_run, body) values (?, ?, ?, ?, ?, ?)'),
+    deleteInbox: sql('delete from inbox where to_part = ? and from_part = ? and from_pos = ? and i = ?'),
+    inbox: sql(
+      'select to_part, from_part, from_pos, i, to_run, body from inbox order by from_part, from_pos, i limit ?',
+    ),
+    putAttempt: sql(
+      'insert into attempt (run, seq, body) values (?, ?, ?) on conflict (run, seq) do update set body = excluded.body',
+    ),
+    attempts: sql('select seq, body from attempt where run = ? order by seq'),
+    deleteAttempt: sql('delete from attempt where run = ? and seq = ?'),
+    deleteAttempts: sql('delete from attempt where run = ?'),
+  };
+}
