@@ -14,3 +14,14 @@
  */
 export * from './wire/index.ts';
 export * from './retry.ts';
+export * from './duration.ts';
+export * from './encoding.ts';
+export * from './failure.ts';
+export * from './failure-converter.ts';
+export * from './nearest-names.ts';
+export * from './payload.ts';
+export * from './retry-policy.ts';
+export * from './search-attributes.ts';
+export * from './symbol-instanceof.ts';
+export * from './types.ts';
+export * from './wire-payload.ts';

@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto';
-import type { Clock, Random } from './ports.ts';
+import type { Clock, Log, Random } from './ports.ts';
 
 /** The host's clock. Waits longer than 2^31 ms, which the host would fire at once, are cut into legs. */
 export const systemClock: Clock = {
@@ -44,4 +44,16 @@ export function systemRandom(): Random {
       return (a * 2 ** 24 + b * 2 ** 16 + c * 2 ** 8 + d) / 2 ** 32;
     },
   };
+}
+
+/** Writes warnings and errors to standard error, a line each. */
+export const stderrLog: Log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: (message, fields) => writeLine('warn', message, fields),
+  error: (message, fields) => writeLine('error', message, fields),
+};
+
+function writeLine(level: string, message: string, fields: Record<string, unknown> | undefined): void {
+  process.stderr.write(`pleach ${level}: ${message}${fields ? ` ${JSON.stringify(fields)}` : ''}\n`);
 }

@@ -1,0 +1,160 @@
+import type { Duration } from './duration.ts';
+
+/** Any workflow function. */
+// oxlint-disable-next-line typescript/no-explicit-any -- the field's own type: arguments are the author's
+export type Workflow = (...args: any[]) => Promise<any>;
+/** What a workflow function returns. */
+// oxlint-disable-next-line typescript/no-explicit-any
+export type WorkflowResultType<W extends Workflow> = ReturnType<W> extends Promise<infer R> ? R : any;
+/** What an activity function is. */
+// oxlint-disable-next-line typescript/no-explicit-any
+export type ActivityFunction<P extends any[] = any[], R = any> = (...args: P) => Promise<R>;
+/** Activities by name, without their types. */
+export type UntypedActivities = Record<string, ActivityFunction>;
+/** The activities of an interface, as they are called from a workflow: always promises. */
+export type ActivityInterfaceFor<T> = {
+  // oxlint-disable-next-line typescript/no-explicit-any
+  [K in keyof T]: T[K] extends (...args: any[]) => any
+    ? (...args: Parameters<T[K]>) => Promise<Awaited<ReturnType<T[K]>>>
+    : typeof NotAnActivityMethod;
+};
+/** Stands in a type where a property is no function. */
+export const NotAnActivityMethod = Symbol.for('__PLEACH_NOT_AN_ACTIVITY_METHOD');
+
+/** Options, with `args` where the workflow takes any. */
+export type WithWorkflowArgs<W extends Workflow, T> = T &
+  (Parameters<W> extends [unknown, ...unknown[]] ? { args: Parameters<W> | Readonly<Parameters<W>> } : { args?: Parameters<W> | Readonly<Parameters<W>> });
+
+/** Headers as interceptors see them. */
+export type Headers = Record<string, import('./payload.ts').Payload>;
+
+/** A signal, by name and argument types. */
+// oxlint-disable-next-line typescript/no-explicit-any
+export interface SignalDefinition<Args extends any[] = any[], Name extends string = string> {
+  type: 'signal';
+  name: Name;
+  '__args'?: Args;
+}
+/** A query, by name, result and argument types. */
+// oxlint-disable-next-line typescript/no-explicit-any
+export interface QueryDefinition<Ret, Args extends any[] = any[], Name extends string = string> {
+  type: 'query';
+  name: Name;
+  '__args'?: Args;
+  '__ret'?: Ret;
+}
+/** An update, by name, result and argument types. */
+// oxlint-disable-next-line typescript/no-explicit-any
+export interface UpdateDefinition<Ret, Args extends any[] = any[], Name extends string = string> {
+  type: 'update';
+  name: Name;
+  '__args'?: Args;
+  '__ret'?: Ret;
+}
+
+/** A run, by its two ids. */
+export interface WorkflowExecution {
+  workflowId?: string;
+  runId?: string;
+}
+
+/** Whether a workflow id may be used again. */
+export const WorkflowIdReusePolicy = {
+  ALLOW_DUPLICATE: 'ALLOW_DUPLICATE',
+  ALLOW_DUPLICATE_FAILED_ONLY: 'ALLOW_DUPLICATE_FAILED_ONLY',
+  REJECT_DUPLICATE: 'REJECT_DUPLICATE',
+} as const;
+/** See the constant of this name. */
+export type WorkflowIdReusePolicy = (typeof WorkflowIdReusePolicy)[keyof typeof WorkflowIdReusePolicy];
+
+/** What a start does when a run of its id is open. */
+export const WorkflowIdConflictPolicy = {
+  FAIL: 'FAIL',
+  USE_EXISTING: 'USE_EXISTING',
+  TERMINATE_EXISTING: 'TERMINATE_EXISTING',
+} as const;
+/** See the constant of this name. */
+export type WorkflowIdConflictPolicy = (typeof WorkflowIdConflictPolicy)[keyof typeof WorkflowIdConflictPolicy];
+
+/** What happens to children when their parent closes. */
+export const ParentClosePolicy = { TERMINATE: 'TERMINATE', ABANDON: 'ABANDON', REQUEST_CANCEL: 'REQUEST_CANCEL' } as const;
+/** See the constant of this name. */
+export type ParentClosePolicy = (typeof ParentClosePolicy)[keyof typeof ParentClosePolicy];
+
+/** How a workflow waits for an activity that it has cancelled. */
+export const ActivityCancellationType = {
+  TRY_CANCEL: 'TRY_CANCEL',
+  WAIT_CANCELLATION_COMPLETED: 'WAIT_CANCELLATION_COMPLETED',
+  ABANDON: 'ABANDON',
+} as const;
+/** See the constant of this name. */
+export type ActivityCancellationType = (typeof ActivityCancellationType)[keyof typeof ActivityCancellationType];
+
+/** How a workflow waits for a child that it has cancelled. */
+export const ChildWorkflowCancellationType = {
+  ABANDON: 'ABANDON',
+  TRY_CANCEL: 'TRY_CANCEL',
+  WAIT_CANCELLATION_COMPLETED: 'WAIT_CANCELLATION_COMPLETED',
+  WAIT_CANCELLATION_REQUESTED: 'WAIT_CANCELLATION_REQUESTED',
+} as const;
+/** See the constant of this name. */
+export type ChildWorkflowCancellationType = (typeof ChildWorkflowCancellationType)[keyof typeof ChildWorkflowCancellationType];
+
+/** What is dispatched first: key 1 (first) to 5; default 3. */
+export interface Priority {
+  priorityKey?: number;
+  fairnessKey?: string;
+  fairnessWeight?: number;
+}
+
+/** Options that every start of a workflow shares. */
+export interface CommonWorkflowOptions {
+  workflowIdReusePolicy?: WorkflowIdReusePolicy;
+  workflowIdConflictPolicy?: WorkflowIdConflictPolicy;
+  retry?: import('./retry-policy.ts').RetryPolicy;
+  memo?: Record<string, unknown>;
+  searchAttributes?: import('./search-attributes.ts').SearchAttributes;
+  typedSearchAttributes?: import('./search-attributes.ts').SearchAttributePair[] | import('./search-attributes.ts').TypedSearchAttributes;
+  /** The whole chain of runs, retries and continue-as-new included. Default: no end. */
+  workflowExecutionTimeout?: Duration;
+  /** One run. Default: the same. */
+  workflowRunTimeout?: Duration;
+  /** One workflow task. Default 10 s. */
+  workflowTaskTimeout?: Duration;
+  /** Waits before the first workflow task. */
+  startDelay?: Duration;
+  priority?: Priority;
+  /** One line for lists. */
+  staticSummary?: string;
+  /** Some lines for the page of the run. */
+  staticDetails?: string;
+}
+
+/** An activity's options, as a workflow gives them. */
+export interface ActivityOptions {
+  activityId?: string;
+  taskQueue?: string;
+  heartbeatTimeout?: Duration;
+  retry?: import('./retry-policy.ts').RetryPolicy;
+  startToCloseTimeout?: Duration;
+  scheduleToStartTimeout?: Duration;
+  scheduleToCloseTimeout?: Duration;
+  cancellationType?: ActivityCancellationType;
+  summary?: string;
+  priority?: Priority;
+  allowEagerDispatch?: boolean;
+  /** Beyond the SDK: the activity type that is run, with the same input, when this one has failed for good. */
+  fallback?: string;
+}
+
+/** A local activity's options. */
+export interface LocalActivityOptions {
+  retry?: import('./retry-policy.ts').RetryPolicy;
+  startToCloseTimeout?: Duration;
+  scheduleToStartTimeout?: Duration;
+  scheduleToCloseTimeout?: Duration;
+  /** A retry that is further off than this waits as a timer. Default 1 minute. */
+  localRetryThreshold?: Duration;
+  cancellationType?: ActivityCancellationType;
+  summary?: string;
+}

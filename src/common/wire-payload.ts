@@ -1,0 +1,111 @@
+import { decode, decodeIfUtf8, encode, fromBase64, toBase64 } from './encoding.ts';
+import { ValueError } from './failure.ts';
+import { defaultPayloadConverter, encodingTypes, METADATA_ENCODING_KEY, type Payload, type PayloadCodec, type PayloadConverter, RawValue, isBytes } from './payload.ts';
+import type { EncodedPayload, WirePayload, WirePayloadMap } from './wire/index.ts';
+
+/** Writes a payload as it travels. */
+export function payloadToWire(payload: Payload): WirePayload {
+  const encoding = decode(payload.metadata?.[METADATA_ENCODING_KEY]);
+  const others = Object.entries(payload.metadata ?? {}).filter(([key]) => key !== METADATA_ENCODING_KEY);
+  const text = payload.data ? decodeIfUtf8(payload.data) : undefined;
+  if (encoding === encodingTypes.METADATA_ENCODING_JSON && others.length === 0 && text !== undefined) return text;
+  const wire: EncodedPayload = { encoding };
+  if (payload.data) {
+    if (text !== undefined && encoding !== encodingTypes.METADATA_ENCODING_RAW) wire.text = text;
+    else wire.base64 = toBase64(payload.data);
+  }
+  if (others.length > 0) wire.metadata = Object.fromEntries(others.map(([key, value]) => [key, toBase64(value)]));
+  return wire;
+}
+
+/** Reads one back. */
+export function payloadFromWire(wire: WirePayload): Payload {
+  if (typeof wire === 'string') {
+    return { metadata: { [METADATA_ENCODING_KEY]: encode(encodingTypes.METADATA_ENCODING_JSON) }, data: encode(wire) };
+  }
+  const metadata: Record<string, Uint8Array> = { [METADATA_ENCODING_KEY]: encode(wire.encoding) };
+  for (const [key, value] of Object.entries(wire.metadata ?? {})) metadata[key] = fromBase64(value);
+  if (wire.text !== undefined) return { metadata, data: encode(wire.text) };
+  return wire.base64 === undefined ? { metadata } : { metadata, data: fromBase64(wire.base64) };
+}
+
+/** Writes a value as it travels. JSON under the default converter, nearly everything, is its text and no bytes. */
+export function toWire(converter: PayloadConverter, value: unknown): WirePayload {
+  if (converter !== defaultPayloadConverter || value instanceof RawValue) return payloadToWire(converter.toPayload(value));
+  if (value === undefined) return { encoding: encodingTypes.METADATA_ENCODING_NULL };
+  if (isBytes(value)) return { encoding: encodingTypes.METADATA_ENCODING_RAW, base64: toBase64(value) };
+  const text = JSON.stringify(value) as string | undefined;
+  if (text === undefined) throw new ValueError(`a value of type ${typeof value} cannot be converted to a payload`);
+  return text;
+}
+
+/** Reads a value back. */
+export function fromWire<T = unknown>(converter: PayloadConverter, wire: WirePayload | undefined): T {
+  if (wire === undefined) return undefined as T;
+  if (typeof wire === 'string' && converter === defaultPayloadConverter) return JSON.parse(wire) as T;
+  return converter.fromPayload<T>(payloadFromWire(wire));
+}
+
+/** Writes arguments. */
+export function toWireList(converter: PayloadConverter, values: readonly unknown[]): WirePayload[] {
+  return values.map((value) => toWire(converter, value));
+}
+
+/** Reads arguments. */
+export function fromWireList(converter: PayloadConverter, list: readonly WirePayload[] | undefined): unknown[] {
+  return (list ?? []).map((wire) => fromWire(converter, wire));
+}
+
+/** Writes named values. */
+export function toWireMap(converter: PayloadConverter, map: Record<string, unknown> | undefined): WirePayloadMap | undefined {
+  if (!map) return undefined;
+  return Object.fromEntries(Object.entries(map).map(([key, value]) => [key, toWire(converter, value)]));
+}
+
+/** Reads named values. */
+export function fromWireMap(converter: PayloadConverter, map: WirePayloadMap | undefined): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(map ?? {}).map(([key, wire]) => [key, fromWire(converter, wire)]));
+}
+
+const isWire = (value: unknown, key: string): boolean => PAYLOAD_KEYS.has(key) && value !== undefined;
+/** The fields of jobs, commands, tasks and failures that hold one payload, a list, or named ones. */
+const PAYLOAD_KEYS = new Set([
+  'value',
+  'input',
+  'details',
+  'heartbeatDetails',
+  'lastHeartbeatDetails',
+  'lastResult',
+  'memo',
+  'encodedAttributes',
+]);
+
+/**
+ * Runs codecs over every payload inside a message (jobs, commands, outcomes), leaving the rest as it is. Search
+ * attributes and headers are not encoded: the first are read by lists, the second by interceptors.
+ */
+export async function codeWire<T>(message: T, codecs: readonly PayloadCodec[], direction: 'encode' | 'decode'): Promise<T> {
+  if (codecs.length === 0) return message;
+  const run = async (wires: WirePayload[]): Promise<WirePayload[]> => {
+    let payloads = wires.map(payloadFromWire);
+    const order = direction === 'encode' ? [...codecs].reverse() : codecs;
+    for (const codec of order) payloads = await codec[direction](payloads);
+    return payloads.map(payloadToWire);
+  };
+  const code = async (value: unknown): Promise<unknown> => {
+    if (Array.isArray(value)) return Promise.all(value.map(code));
+    if (typeof value !== 'object' || value === null) return value;
+    const copy: Record<string, unknown> = {};
+    for (const [key, field] of Object.entries(value)) {
+      if (!isWire(field, key)) copy[key] = key === 'searchAttributes' || key === 'headers' ? field : await code(field);
+      else if (Array.isArray(field)) copy[key] = await run(field as WirePayload[]);
+      else if (typeof field === 'object' && !('encoding' in (field as object))) {
+        const names = Object.keys(field as object);
+        const coded = await run(Object.values(field as WirePayloadMap));
+        copy[key] = Object.fromEntries(names.map((name, index) => [name, coded[index]]));
+      } else copy[key] = (await run([field as WirePayload]))[0];
+    }
+    return copy;
+  };
+  return (await code(message)) as T;
+}

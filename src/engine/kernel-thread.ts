@@ -1,0 +1,90 @@
+import type { Server } from 'node:net';
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import type { ToKernel } from '../contract/index.ts';
+import { assert, type Log, messageOf, PleachError, systemClock, systemRandom } from '../core/index.ts';
+import { KernelNode } from '../kernel/index.ts';
+import { SqliteStore } from '../store/index.ts';
+import { makeChannel } from './link-pair.ts';
+import { listen, socketPath } from './socket.ts';
+import type { FromThread, ThreadData, ToThread } from './thread-messages.ts';
+
+/**
+ * The kernel's thread: machine, journal, lease and database live here, and no user code does. The wait for the disk
+ * stops only this thread, and gathers the next commit.
+ */
+assert(parentPort, 'the kernel thread is started as a worker thread');
+const host = parentPort;
+const { file, deadNode, options } = workerData as ThreadData;
+const say = (message: FromThread): void => host.postMessage(message);
+
+const log: Log = {
+  debug: (message, fields) => say({ kind: 'log', level: 'debug', message, fields }),
+  info: (message, fields) => say({ kind: 'log', level: 'info', message, fields }),
+  warn: (message, fields) => say({ kind: 'log', level: 'warn', message, fields }),
+  error: (message, fields) => say({ kind: 'log', level: 'error', message, fields }),
+};
+
+let node: KernelNode | undefined;
+let server: Server | undefined;
+
+async function open(): Promise<void> {
+  let store: SqliteStore | undefined;
+  try {
+    store = new SqliteStore(file, systemClock, options);
+    node = await KernelNode.open({
+      store,
+      clock: systemClock,
+      random: systemRandom(),
+      log,
+      ...(deadNode === undefined ? {} : { deadNode }),
+      ...(options.leaseTtlMs === undefined ? {} : { leaseTtlMs: options.leaseTtlMs }),
+      ...(options.cachedRunsMax === undefined ? {} : { cachedRunsMax: options.cachedRunsMax }),
+      ended: (error) => {
+        server?.close();
+        say({ kind: 'ended', error: error && { code: error.code, message: error.message, details: { ...error.details } } });
+      },
+    });
+    server = await listen(socketPath(file), node, systemClock);
+    say({ kind: 'opened' });
+  } catch (error) {
+    await store?.close();
+    const failure = error instanceof PleachError ? error : new PleachError('UNEXPECTED', messageOf(error), {});
+    say({ kind: 'failed', error: { code: failure.code, message: failure.message, details: { ...failure.details } } });
+  }
+}
+
+function serve(port: MessagePort): void {
+  assert(node, 'a link before the node was open');
+  const peer = node.connect(
+    makeChannel(
+      true,
+      (batch) => port.postMessage(batch),
+      () => port.close(),
+    ),
+  );
+  port.on('message', (batch: ToKernel[]) => {
+    for (const message of batch) peer.receive(message);
+  });
+  port.on('close', () => peer.closed());
+}
+
+host.on('message', (message: ToThread) => {
+  switch (message.kind) {
+    case 'link':
+      serve(message.port);
+      return;
+    case 'figures':
+      say({ kind: 'figures', id: message.id, figures: { ...node?.journal.counts, ...node?.activations.counts, cpuMicros: process.threadCpuUsage() } });
+      return;
+    case 'stop':
+      void (async () => {
+        await node?.stop();
+        await node?.store.close();
+        say({ kind: 'stopped' });
+        host.close();
+      })();
+      return;
+  }
+});
+
+await open();
