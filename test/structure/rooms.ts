@@ -58,7 +58,7 @@ export const rooms: readonly Room[] = [
   room(1, 'workflow', 'what workflow authors import; deterministic', { ...open, isPure: true }),
   room(1, 'activity', 'what activity authors import', open),
   room(1, 'store', "the `Database` provider and the kernel's `Store` port; SQLite and PostgreSQL; migrations", planned),
-  room(2, 'vcs', 'git, which one file spawns, and forges: GitHub, GitLab, Gitea, plain git', planned),
+  room(2, 'vcs', 'git, which one file spawns, and forges: GitHub, GitLab, Gitea, plain git'),
   room(2, 'policy', 'rules as code: input to decision and trace; constraints; overrides', planned),
   room(2, 'authz', 'relationship tuples: model, check, list', planned),
   room(
@@ -91,7 +91,8 @@ export type Power = 'clock' | 'random' | 'processes' | 'sql' | 'sockets' | 'stdo
  */
 export const powerOwners: Record<Power, readonly string[]> = {
   // In src/workflow/ `Date`, `Math.random` and `setTimeout` are the sandbox's own, deterministic ones.
-  clock: ['src/core/', 'src/workflow/', 'web/'],
+  // In git.ts a stopped git has a grace before it is killed: the process is real and so is its time.
+  clock: ['src/core/', 'src/workflow/', 'src/vcs/git.ts', 'web/'],
   random: ['src/core/', 'src/workflow/', 'web/'],
   processes: ['src/vcs/git.ts', 'src/core/exec.ts'],
   sql: ['src/store/sqlite/', 'src/store/postgres/'],

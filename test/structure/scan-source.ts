@@ -132,7 +132,7 @@ const powerModules: Record<Exclude<Power, 'clock' | 'random' | 'stdout'>, RegExp
 const own = String.raw`(?<![.\w$]|typeof )`;
 const powerPatterns: readonly [Power, RegExp][] = [
   ['clock', /\bDate\.now\b|\bnew\s+Date\s*\(\s*\)|\bnew\s+Date\b(?!\s*[(\w])|\bTemporal\.Now\b/g],
-  ['clock', /\bperformance\.(?:now|timeOrigin)\b|\bprocess\.(?:hrtime|uptime)\b/g],
+  ['clock', /\bperformance\.(?:now|timeOrigin)\b|\bprocess\.(?:hrtime|uptime)\b|\bAbortSignal\.timeout\b/g],
   ['clock', new RegExp(String.raw`(?:${own}|\bglobalThis\.)(?:setTimeout|setInterval)\b(?!\s*\??:)`, 'g')],
   ['random', /\bMath\.random\b|\bcrypto\.(?:random\w+|getRandomValues)\b/g],
   ['sockets', new RegExp(String.raw`(?:${own}|\bglobalThis\.)fetch\s*\(|\bnew\s+(?:WebSocket|EventSource)\b`, 'g')],

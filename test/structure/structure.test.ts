@@ -167,6 +167,7 @@ describe('the scanner', () => {
     ['type T = ReturnType<typeof setTimeout>', []],
     ["import { setTimeout as sleep } from 'node:timers/promises';", ['clock', 'clock']],
     ['performance.now()', ['clock']],
+    ['AbortSignal.timeout(5)', ['clock']],
     ['crypto.randomUUID()', ['random']],
     ["import { createHash } from 'node:crypto';", []],
     ["import {\n  createHash,\n  randomBytes,\n} from 'node:crypto';", ['random']],
