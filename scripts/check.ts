@@ -11,7 +11,7 @@ const OUTPUT_LINES_MAX = 150; // of a failed check: the first faults are what on
 
 /** Each check is one command of an installed package, run through the launcher as a person would run it. */
 const checks: Record<string, readonly string[]> = {
-  structure: ['vitest', 'run', '--project', 'promise', 'test/structure'],
+  structure: ['vitest', 'run', '--project', 'promise', '--reporter=dot', 'test/structure'],
   types: ['tsc', '-p', '.', '--noEmit'],
   lint: ['oxlint', '--type-aware', '--deny-warnings'],
   format: ['oxfmt', '--check', '.'],
@@ -51,6 +51,7 @@ function run(name: string, command: readonly string[]): Promise<Outcome> {
   const begunAt = performance.now();
   const child = spawn(process.execPath, [join(root, 'scripts/run.cjs'), ...command], {
     cwd: root,
+    env: { ...process.env, NO_COLOR: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: CHECK_MS_MAX,
   });
