@@ -1,4 +1,4 @@
-import { PleachError } from '../../core/index.ts';
+import { type Clock, PleachError } from '../../core/index.ts';
 import type { KernelLink } from './messages.ts';
 
 /** What an opener gives: links to one kernel, as many as are asked for, until it is closed. */
@@ -7,8 +7,8 @@ export interface KernelAddress {
   connect(): Promise<KernelLink>;
   /** Gives up this user's share; the engine behind the address closes with its last user. */
   release(): Promise<void>;
-  /** Set for an engine of this process: skips virtual time, where it has one. */
-  readonly testing?: unknown;
+  /** The clock that an engine in this thread lives by, where it is not the host's: a test's. */
+  readonly clock?: Clock;
 }
 
 /** Opens an address of one scheme. */

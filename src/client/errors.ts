@@ -1,0 +1,158 @@
+import { markInstances, type RetryState, TemporalFailure } from '../common/index.ts';
+import type { ErrorCode, PleachError } from '../core/index.ts';
+
+/** The numbers of gRPC's status codes, which code written for that SDK looks at. */
+export const status = {
+  OK: 0,
+  CANCELLED: 1,
+  UNKNOWN: 2,
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  PERMISSION_DENIED: 7,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  UNIMPLEMENTED: 12,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+} as const;
+
+/** An error of the engine as a client sees it; `cause` carries `code`, the gRPC number, beside pleach's own code. */
+export class ServiceError extends Error {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options);
+  }
+}
+markInstances(ServiceError, 'ServiceError');
+
+const NUMBERS: Partial<Record<ErrorCode, number>> = {
+  ADMISSION_DENIED: status.PERMISSION_DENIED,
+  CONNECTION_CLOSED: status.UNAVAILABLE,
+  DEADLINE_EXCEEDED: status.DEADLINE_EXCEEDED,
+  INVALID_ARGUMENT: status.INVALID_ARGUMENT,
+  LEASE_LOST: status.UNAVAILABLE,
+  LIMIT_EXCEEDED: status.INVALID_ARGUMENT,
+  NODE_STOPPED: status.UNAVAILABLE,
+  PAYLOAD_MALFORMED: status.INVALID_ARGUMENT,
+  RESOURCE_EXHAUSTED: status.RESOURCE_EXHAUSTED,
+  STORE_FULL: status.RESOURCE_EXHAUSTED,
+  STORE_READ_ONLY: status.FAILED_PRECONDITION,
+  STORE_UNAVAILABLE: status.UNAVAILABLE,
+  TOKEN_STALE: status.NOT_FOUND,
+  UPDATE_NOT_FOUND: status.NOT_FOUND,
+  WORKFLOW_ALREADY_STARTED: status.ALREADY_EXISTS,
+  WORKFLOW_CLOSED: status.NOT_FOUND,
+  WORKFLOW_NOT_FOUND: status.NOT_FOUND,
+  QUERY_FAILED: status.FAILED_PRECONDITION,
+};
+
+/** Wraps an error of the engine. */
+export function serviceError(error: PleachError): ServiceError {
+  const cause = Object.assign(new Error(error.message, { cause: error }), {
+    name: error.code,
+    pleachCode: error.code,
+    code: NUMBERS[error.code] ?? status.UNKNOWN,
+    details: error.message,
+    values: error.details,
+  });
+  return new ServiceError(error.message, { cause });
+}
+
+/** Whether an error carries a gRPC status, itself or as its cause. */
+export function isGrpcServiceError(error: unknown): boolean {
+  return error instanceof Error && typeof (error as { code?: unknown }).code === 'number' && 'details' in error;
+}
+
+/** The workflow ended in any way but well; `cause` is its failure. */
+export class WorkflowFailedError extends Error {
+  declare readonly cause: TemporalFailure | undefined;
+  readonly retryState: RetryState;
+
+  constructor(message: string, cause: Error | undefined, retryState: RetryState) {
+    super(message, { cause });
+    this.retryState = retryState;
+  }
+}
+markInstances(WorkflowFailedError, 'WorkflowFailedError');
+
+/** An update was rejected or failed; `cause` is its failure. */
+export class WorkflowUpdateFailedError extends Error {
+  declare readonly cause: Error | undefined;
+
+  constructor(message: string, cause: Error | undefined) {
+    super(message, { cause });
+  }
+}
+markInstances(WorkflowUpdateFailedError, 'WorkflowUpdateFailedError');
+
+/** Waiting for an update took too long, or was given up; the update may still take place. */
+export class WorkflowUpdateRPCTimeoutOrCancelledError extends Error {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options);
+  }
+}
+markInstances(WorkflowUpdateRPCTimeoutOrCancelledError, 'WorkflowUpdateRPCTimeoutOrCancelledError');
+
+/** The run went on as another, and its followers did not want to follow. */
+export class WorkflowContinuedAsNewError extends Error {
+  readonly newExecutionRunId: string;
+
+  constructor(message: string, newExecutionRunId: string) {
+    super(message);
+    this.newExecutionRunId = newExecutionRunId;
+  }
+}
+markInstances(WorkflowContinuedAsNewError, 'WorkflowContinuedAsNewError');
+
+/** There is no such workflow, or it has closed; `status` says as what, where it has. */
+export class WorkflowNotFoundError extends Error {
+  readonly workflowId: string;
+  readonly runId: string | undefined;
+  /** How it has closed; undefined where there is none. */
+  readonly status: string | undefined;
+
+  constructor(message: string, workflowId: string, runId: string | undefined, closedAs?: string) {
+    super(message);
+    this.workflowId = workflowId;
+    this.runId = runId;
+    this.status = closedAs;
+  }
+}
+markInstances(WorkflowNotFoundError, 'WorkflowNotFoundError');
+
+/** The run is not in a state in which it answers this query. */
+export class QueryRejectedError extends Error {
+  readonly status: string;
+
+  constructor(closedAs: string) {
+    super(`Query rejected: the workflow is ${closedAs}`);
+    this.status = closedAs;
+  }
+}
+markInstances(QueryRejectedError, 'QueryRejectedError');
+
+/** The workflow has no handler of this name. */
+export class QueryNotRegisteredError extends Error {
+  /** INVALID_ARGUMENT. */
+  readonly code: number;
+
+  constructor(message: string, code: number = status.INVALID_ARGUMENT) {
+    super(message);
+    this.code = code;
+  }
+}
+markInstances(QueryNotRegisteredError, 'QueryNotRegisteredError');
+
+/** The activity is not there (any more). */
+export class ActivityNotFoundError extends Error {}
+markInstances(ActivityNotFoundError, 'ActivityNotFoundError');
+/** The completion was refused. */
+export class ActivityCompletionError extends Error {}
+markInstances(ActivityCompletionError, 'ActivityCompletionError');
+/** Said to a heartbeat: the activity should stop. */
+export class ActivityCancelledError extends Error {}
+markInstances(ActivityCancelledError, 'ActivityCancelledError');
+/** Said to a heartbeat: the activity is paused. */
+export class ActivityPausedError extends Error {}
+markInstances(ActivityPausedError, 'ActivityPausedError');
