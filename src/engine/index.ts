@@ -11,7 +11,6 @@
  * When the world fails: an engine that dies closes its links; whoever connects next finds the connection refused and
  * takes over at once, under a higher epoch. A peer that falls silent is dropped after three missed pings.
  */
-import { registerAddressOpener } from '../contract/index.ts';
 import { PleachError, stderrLog } from '../core/index.ts';
 import { resolve } from 'node:path';
 import { MemoryEngine } from './memory-engine.ts';
@@ -51,10 +50,4 @@ export function openMemory(address: string): MemoryEngine {
   });
   memories.set(address, engine);
   return engine;
-}
-
-/** Makes `sqlite:` and `memory:` known. */
-export function registerAddresses(): void {
-  registerAddressOpener('sqlite:', async (address, options) => openSqlite(address, options as EngineOptions));
-  registerAddressOpener('memory:', async (address) => openMemory(address));
 }

@@ -90,7 +90,10 @@ export class Activations {
       return;
     }
     const wanted =
-      run.queries.length > 0 || run.state.undelivered.length > 0 || run.arrived.some(({ job }) => isDelivered(job));
+      run.queries.length > 0 ||
+      run.state.undelivered.length > 0 ||
+      // Local activities whose worker went away are begun again by another.
+      (run.state.localPending.size > 0 && !run.sticky) || run.arrived.some(({ job }) => isDelivered(job));
     if (wanted) {
       const worker = this.#workerFor(run);
       if (worker) {

@@ -116,6 +116,7 @@ function waitingFor(node: KernelNode, description: RunDescription, state: RunSta
     const until = activity.nextAttemptAt === undefined ? '' : `, next attempt at ${at(activity.nextAttemptAt)}`;
     said.push(`activity ${activity.type} (${activity.activityId}): ${activity.state.toLowerCase().replaceAll('_', ' ')}, attempt ${activity.attempt}${until}`);
   }
+  if (state.localPending.size > 0) said.push(`${state.localPending.size} local activities at its worker`);
   for (const timer of description.timers) said.push(`a timer, until ${at(timer.firesAt)}${timer.summary ? ` (${timer.summary})` : ''}`);
   for (const child of description.children) said.push(`child workflow "${child.workflowId}" (${child.type})`);
   for (const external of description.externals) said.push(`the answer to a ${external.kind} of workflow "${external.workflowId}"`);

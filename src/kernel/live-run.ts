@@ -108,6 +108,7 @@ export class LiveRun {
       this.arrived.length === 0 &&
       this.queries.length === 0 &&
       this.state.undelivered.length === 0 &&
+      this.state.localPending.size === 0 &&
       this.taskAttempts === 0 &&
       !this.unwritten
     );

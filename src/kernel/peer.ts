@@ -1,5 +1,5 @@
 import type { RemoteError, RequestName, ToKernel, WorkerRegistration } from '../contract/index.ts';
-import { messageOf, PleachError } from '../core/index.ts';
+import { messageOf, PleachError, type RunId } from '../core/index.ts';
 import { RefusedTransition } from './machine/tables.ts';
 import type { KernelNode } from './node.ts';
 import type { PeerChannel, WorkerHandle } from './workers.ts';
@@ -49,6 +49,14 @@ export class Peer {
       case 'attempt-done':
         this.#node.attempts.done(message.token, message.outcome).catch((error: unknown) => this.#failed('a completion', error));
         return;
+      case 'local-resolved': {
+        const run = this.#node.runs.get(message.runId as RunId);
+        if (run?.state.localPending.has(message.seq)) {
+          const { seq, attempt, outcome } = message;
+          this.#node.activations.arriveJob(run, { kind: 'local-activity-resolved', seq, attempt, outcome });
+        }
+        return;
+      }
       case 'attempt-async':
         this.#node.attempts.asynchronous(message.token);
         return;

@@ -74,6 +74,8 @@ export type ToKernel =
   | { kind: 'unregister'; workerId: string }
   | { kind: 'activated'; workerId: string; runId: string; token: number; result: ActivationResult }
   | { kind: 'attempt-done'; workerId: string; token: string; outcome: WireOutcome }
+  /** A local activity that outlasted its workflow task has ended. */
+  | { kind: 'local-resolved'; workerId: string; runId: string; seq: number; attempt: number; outcome: WireOutcome }
   /** The activity will be completed from elsewhere: the slot is free, the attempt goes on. */
   | { kind: 'attempt-async'; workerId: string; token: string }
   | { kind: 'heartbeat'; workerId: string; token: string; details?: WirePayload[] }

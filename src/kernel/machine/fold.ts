@@ -142,6 +142,8 @@ function applyJob(state: RunState, job: Job): void {
       remember(state, job.requestId);
       return;
     case 'local-activity-resolved':
+      state.localPending.delete(job.seq);
+      return;
     case 'seed-changed':
     case 'activity-cancel-delivered':
       return;
@@ -317,8 +319,10 @@ function applyCommand(state: RunState, command: Command): void {
       state.continuation = command;
       close(state, { status: 'CONTINUED_AS_NEW', at: state.time });
       return;
-    case 'patch':
     case 'schedule-local-activity':
+      state.localPending.add(command.seq);
+      return;
+    case 'patch':
     case 'cancel-local-activity':
       return;
   }

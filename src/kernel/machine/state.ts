@@ -102,6 +102,8 @@ export interface RunState {
   /** Activations in the history: where an instance of the workflow function must stand. */
   activations: number;
   activities: Map<number, ActivityState>;
+  /** Local activities that have no result yet: their worker runs them, or they are begun again. */
+  localPending: Set<number>;
   timers: Map<number, TimerState>;
   children: Map<number, ChildState>;
   signals: Map<number, ExternalState>;
@@ -139,6 +141,7 @@ export function emptyState(): RunState {
     bytes: 0,
     activations: 0,
     activities: new Map(),
+    localPending: new Set(),
     timers: new Map(),
     children: new Map(),
     signals: new Map(),

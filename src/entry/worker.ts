@@ -1,0 +1,5 @@
+import './node-version.ts';
+import './addresses.ts';
+
+// The public subpath pleach/worker.
+export * from '../worker/index.ts';

@@ -1,0 +1,196 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { dirname, extname, isAbsolute, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { BuildOptions, Plugin } from 'esbuild';
+import { messageOf, PleachError } from '../../core/index.ts';
+
+/** What a bundle is made from. */
+export interface BundleOptions {
+  /** The module whose exports are the workflows: a path, or a file: URL as text. */
+  workflowsPath: string;
+  /** Modules that export `interceptors`. */
+  interceptorModules?: string[];
+  /** A module that exports `payloadConverter`. */
+  payloadConverterPath?: string;
+  /** Modules that may be left out although they are not allowed; using them fails at run time. */
+  ignoreModules?: string[];
+}
+
+/** Workflow code, ready for a sandbox. */
+export interface WorkflowBundle {
+  /** A script that yields the table of modules. */
+  code: string;
+  /** An index source map of it, as JSON. */
+  sourceMap: string;
+  /** A digest of the code: two workers with one id run the same workflows. */
+  id: string;
+}
+
+/** What a bundle's script yields. */
+export interface BundleTable {
+  /** Module factories by id. pleach's own are evaluated once for a sandbox, the others once for each run. */
+  modules: Record<string, { own: boolean; imports: Record<string, string>; run: (...args: unknown[]) => void }>;
+  workflows: string;
+  interceptors: string[];
+  converter: string | undefined;
+  runtime: string;
+}
+
+const here = dirname(fileURLToPath(import.meta.url));
+const sourceRoot = resolve(here, '../..');
+const ownExtension = extname(fileURLToPath(import.meta.url));
+const own = (path: string): string => join(sourceRoot, `${path}${ownExtension}`);
+
+/** The packages that mean this one, and those that need nothing of it at run time. */
+const ALIASES: Record<string, string> = {
+  'pleach/workflow': own('entry/workflow'),
+  'pleach/common': own('entry/common'),
+  '@temporalio/workflow': own('entry/workflow'),
+  '@temporalio/common': own('entry/common'),
+};
+const OWN_ROOMS = ['workflow', 'common', 'entry'].map((room) => join(sourceRoot, room));
+const cache = new Map<string, WorkflowBundle>();
+
+/**
+ * Bundles workflow code: finds its modules with esbuild, compiles each on its own, and joins them to a table of
+ * factories, so that a run can have fresh modules without the whole being evaluated again.
+ * @throws BUNDLE_FAILED that names the module, who imports it, and the mend
+ */
+export async function bundleWorkflowCode(options: BundleOptions): Promise<WorkflowBundle> {
+  const esbuild = await import('esbuild');
+  const workflows = toPath(options.workflowsPath);
+  if (!existsSync(workflows)) {
+    throw new PleachError('BUNDLE_FAILED', `workflowsPath: there is no module ${workflows}. Give the path of the module that exports the workflows`, { workflowsPath: workflows });
+  }
+  const interceptors = (options.interceptorModules ?? []).map(toPath);
+  const converter = options.payloadConverterPath === undefined ? undefined : toPath(options.payloadConverterPath);
+  const runtime = own('workflow/index');
+  const entries = [workflows, ...interceptors, ...(converter ? [converter] : []), runtime];
+  const ignored = new Set(options.ignoreModules);
+  const build: BuildOptions = {
+    stdin: {
+      contents: entries.map((entry, index) => `export * as m${index} from ${JSON.stringify(entry)};`).join('\n'),
+      resolveDir: dirname(workflows),
+      sourcefile: 'pleach-entry.js',
+    },
+    bundle: true,
+    write: false,
+    metafile: true,
+    format: 'esm',
+    platform: 'neutral',
+    mainFields: ['module', 'main'],
+    conditions: ['import', 'module', 'default'],
+    logLevel: 'silent',
+    treeShaking: false,
+    absWorkingDir: sourceRoot,
+    plugins: [resolver(ignored)],
+  };
+  let metafile: NonNullable<Awaited<ReturnType<typeof esbuild.build>>['metafile']>;
+  try {
+    metafile = (await esbuild.build(build)).metafile!;
+  } catch (error) {
+    throw bundleError(error);
+  }
+  const files = Object.keys(metafile.inputs).filter((path) => !path.endsWith('pleach-entry.js'));
+  const idOf = (path: string): string => relative(sourceRoot, absolute(path));
+  const digest = createHash('sha256');
+  const contents = new Map<string, string>();
+  for (const file of files) {
+    const text = file.startsWith('pleach-ignored:') ? '' : readFileSync(absolute(file), 'utf8');
+    contents.set(file, text);
+    digest.update(file).update('\0').update(text).update('\0');
+  }
+  digest.update(JSON.stringify([interceptors, converter]));
+  const id = digest.digest('hex').slice(0, 32);
+  const cached = cache.get(id);
+  if (cached) return cached;
+  const parts = await Promise.all(
+    files.map(async (file) => {
+      const input = metafile.inputs[file]!;
+      const imports: Record<string, string> = {};
+      for (const link of input.imports) if (link.original !== undefined && !link.external) imports[link.original] = idOf(link.path);
+      const path = absolute(file);
+      const source = contents.get(file)!;
+      const compiled = await esbuild.transform(source, {
+        loader: loaderOf(file),
+        format: 'cjs',
+        target: 'es2024',
+        platform: 'neutral',
+        sourcefile: path,
+        sourcemap: 'external',
+        sourcesContent: true,
+        supported: { 'dynamic-import': false },
+      });
+      const isOwn = OWN_ROOMS.some((room) => path.startsWith(`${room}/`)) && !entries.slice(0, -1).includes(path);
+      return { file, isOwn, imports, code: compiled.code, map: JSON.parse(compiled.map) as unknown };
+    }),
+  );
+  const sections: { offset: { line: number; column: number }; map: unknown }[] = [];
+  let code = '"use strict";(() => ({ modules: {\n';
+  let line = 1;
+  for (const part of parts) {
+    const head = `${JSON.stringify(idOf(part.file))}: { own: ${part.isOwn}, imports: ${JSON.stringify(part.imports)}, run(module, exports, require, globalThis) {\n`;
+    code += head;
+    line += 1;
+    sections.push({ offset: { line, column: 0 }, map: part.map });
+    code += `${part.code}\n}},\n`;
+    line += part.code.split('\n').length + 1;
+  }
+  code += `}, workflows: ${JSON.stringify(idOf(workflows))}, interceptors: ${JSON.stringify(interceptors.map(idOf))}, converter: ${JSON.stringify(converter && idOf(converter))}, runtime: ${JSON.stringify(idOf(runtime))} }))()`;
+  const bundle = { code, sourceMap: JSON.stringify({ version: 3, sections }), id };
+  cache.set(id, bundle);
+  return bundle;
+}
+
+function toPath(path: string): string {
+  if (typeof path !== 'string' || path === '') {
+    throw new PleachError('INVALID_ARGUMENT', 'workflowsPath is the path of a module: fileURLToPath(new URL("./workflows.ts", import.meta.url))', { found: typeof path });
+  }
+  const plain = path.startsWith('file:') ? fileURLToPath(path) : path;
+  const full = isAbsolute(plain) ? plain : resolve(plain);
+  if (existsSync(full) && extname(full) !== '') return full;
+  for (const extension of ['.ts', '.mts', '.js', '.mjs', '.cjs', '/index.ts', '/index.js']) if (existsSync(full + extension)) return full + extension;
+  return full;
+}
+
+function absolute(path: string): string {
+  return path.startsWith('pleach-ignored:') ? path : resolve(sourceRoot, path);
+}
+
+function loaderOf(file: string): 'ts' | 'tsx' | 'js' | 'jsx' | 'json' {
+  const extension = extname(file);
+  if (extension === '.ts' || extension === '.mts' || extension === '.cts') return 'ts';
+  if (extension === '.tsx' || extension === '.jsx') return extension.slice(1) as 'tsx' | 'jsx';
+  return extension === '.json' ? 'json' : 'js';
+}
+
+function resolver(ignored: ReadonlySet<string>): Plugin {
+  return {
+    name: 'pleach',
+    setup(build) {
+      build.onResolve({ filter: /.*/ }, (args) => {
+        const alias = ALIASES[args.path];
+        if (alias) return { path: alias };
+        const bare = args.path.replace(/^node:/, '');
+        if (ignored.has(args.path) || ignored.has(bare)) return { path: bare, namespace: 'pleach-ignored' };
+        if (!isBuiltin(args.path)) return undefined;
+        return {
+          errors: [
+            {
+              text: `workflow code may not import "${args.path}" (imported by ${relative(process.cwd(), args.importer) || args.importer}): it reaches outside the workflow. Move the call into an activity, or name the module in bundlerOptions.ignoreModules if it is never used at run time`,
+            },
+          ],
+        };
+      });
+      build.onLoad({ filter: /.*/, namespace: 'pleach-ignored' }, () => ({ contents: '', loader: 'js' }));
+    },
+  };
+}
+
+function bundleError(error: unknown): PleachError {
+  const { errors } = error as { errors?: { text: string; location?: { file: string; line: number; column: number } | null }[] };
+  const said = errors?.map(({ text, location }) => (location ? `${location.file}:${location.line}:${location.column}: ${text}` : text)).join('; ');
+  return new PleachError('BUNDLE_FAILED', `the workflow code cannot be bundled: ${said ?? messageOf(error)}`, {}, { cause: error });
+}

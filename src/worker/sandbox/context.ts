@@ -1,0 +1,327 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { SourceMap, type SourceMapPayload } from 'node:module';
+import vm from 'node:vm';
+import type { Activation, Command, Round, Segment, StartJob, TaskFailureCause, WireFailure, WireQueryResult, WorkflowJob } from '../../common/index.ts';
+import { LIMITS, type Log } from '../../core/index.ts';
+import type { BundleTable, WorkflowBundle } from './bundle.ts';
+import { difference } from './difference.ts';
+import { installGlobals, type RealmHost } from './realm-globals.ts';
+import { type BeginFields, makeRealm, type Realm } from './realm-runtime.ts';
+
+/** What a round of an activation came to. */
+export interface RoundResult {
+  commands: Command[];
+  /** Local activities that the instance waits for. */
+  pendingLocal: Extract<Command, { kind: 'schedule-local-activity' }>[];
+  closed: boolean;
+}
+
+/** An activation that failed. */
+export interface RoundFailure {
+  cause: TaskFailureCause;
+  failure: WireFailure;
+}
+
+type LocalCommand = RoundResult['pendingLocal'][number];
+
+const ORDER: Record<WorkflowJob['kind'], number> = {
+  start: 0,
+  'seed-changed': 1,
+  signalled: 2,
+  'update-requested': 2,
+  'timer-fired': 3,
+  'activity-resolved': 3,
+  'child-started': 3,
+  'child-start-failed': 3,
+  'child-resolved': 3,
+  'signal-external-resolved': 3,
+  'cancel-external-resolved': 3,
+  'cancel-requested': 3,
+  'local-activity-resolved': 4,
+};
+
+/** The same text in both forms of this file: evaluated in the realm. */
+const INSTALL = `(${installGlobals.toString()})`;
+const MAKE = `(${makeRealm.toString()})`;
+
+/** The run whose code a rejection that nobody handles came from. */
+const runOfRejection = new AsyncLocalStorage<{ context: WorkflowContext; runId: string }>();
+let listening = false;
+
+/** A rejected promise that no one handles fails the task of the run that made it. */
+function listenForRejections(): void {
+  if (listening) return;
+  listening = true;
+  process.on('unhandledRejection', (reason) => {
+    const from = runOfRejection.getStore();
+    if (from) {
+      from.context.noteRejection(from.runId, reason);
+      return;
+    }
+    // Not a workflow's: it is the host's own, and must be as loud as ever.
+    throw reason;
+  });
+}
+
+/**
+ * One realm with one bundle and many runs in it. Activating a run is: hand it jobs, drain the realm's microtasks, look
+ * at its conditions, until nothing moves. All of it is synchronous; one evaluation belongs to one run.
+ */
+export class WorkflowContext {
+  readonly #realm: Realm;
+  readonly #drain = new vm.Script('0');
+  readonly #context: object;
+  readonly #sourceMap: SourceMap;
+  readonly #fileName: string;
+  /** Activations that each instance has lived through. */
+  readonly #stands = new Map<string, number>();
+  readonly #rejected = new Map<string, unknown>();
+
+  constructor(bundle: WorkflowBundle, options: { log: Log; failureErrorTypes?: readonly string[] }) {
+    listenForRejections();
+    const context = vm.createContext(vm.constants.DONT_CONTEXTIFY, {
+      microtaskMode: 'afterEvaluate',
+      codeGeneration: { strings: false, wasm: false },
+    });
+    this.#context = context;
+    this.#fileName = `pleach-bundle-${bundle.id}.js`;
+    this.#sourceMap = new SourceMap(JSON.parse(bundle.sourceMap) as SourceMapPayload);
+    const log = (level: string, message: string, fields: string): void => {
+      options.log[level as 'info'](message, JSON.parse(fields) as Record<string, unknown>);
+    };
+    const make = vm.runInContext(MAKE, context) as typeof makeRealm;
+    this.#realm = make(makeStorage, log, JSON.stringify(options.failureErrorTypes ?? []));
+    const install = vm.runInContext(INSTALL, context) as typeof installGlobals;
+    const host: RealmHost = { url: answerUrl, log };
+    // The bundle is loaded before the globals are closed: pleach's own modules see the same realm as the run's.
+    install(host, this.#realm.clock);
+    this.#realm.load(new vm.Script(bundle.code, { filename: this.#fileName }).runInContext(context) as BundleTable);
+    this.#drain.runInContext(context);
+  }
+
+  /** How many activations the instance of a run has lived through; undefined where there is none. */
+  standOf(runId: string): number | undefined {
+    return this.#stands.get(runId);
+  }
+
+  get size(): number {
+    return this.#stands.size;
+  }
+
+  evict(runId: string): void {
+    this.#stands.delete(runId);
+    this.#rejected.delete(runId);
+    this.#realm.drop(runId);
+  }
+
+  noteRejection(runId: string, reason: unknown): void {
+    this.#rejected.set(runId, reason);
+  }
+
+  /** A rejection that the host reported for a run since it was last asked. */
+  takeRejection(runId: string): RoundFailure | undefined {
+    if (!this.#rejected.has(runId)) return undefined;
+    const reason = this.#rejected.get(runId);
+    this.#rejected.delete(runId);
+    const text = (key: 'message' | 'stack' | 'name'): string => {
+      try {
+        return String((reason as Record<string, unknown> | undefined)?.[key] ?? (key === 'message' ? reason : ''));
+      } catch {
+        return '';
+      }
+    };
+    return {
+      cause: 'ERROR_THROWN',
+      failure: this.#mapped({ kind: 'application', type: text('name') || 'Error', message: `unhandled rejection: ${text('message')}`, stackTrace: text('stack') }),
+    };
+  }
+
+  /** Makes an instance of a run. */
+  create(start: StartJob, fields: BeginFields): RoundFailure | undefined {
+    const { runId } = start;
+    const made = runOfRejection.run({ context: this, runId }, () => {
+      const good = this.#realm.create(runId, JSON.stringify(start), JSON.stringify(fields));
+      this.#drain.runInContext(this.#context);
+      return good;
+    });
+    this.#realm.leave(runId);
+    if (made) {
+      this.#stands.set(runId, 0);
+      return undefined;
+    }
+    return { cause: 'ERROR_THROWN', failure: this.#mapped(JSON.parse(this.#realm.failure()) as WireFailure) };
+  }
+
+  /** Gives an instance one round of jobs and takes its commands. */
+  round(runId: string, jobs: readonly WorkflowJob[], fields: BeginFields | undefined): RoundResult | RoundFailure {
+    const realm = this.#realm;
+    realm.enter(runId);
+    const answer = runOfRejection.run({ context: this, runId }, () => {
+      if (fields) realm.begin(runId, JSON.stringify(fields));
+      for (const batch of batches(jobs)) {
+        realm.apply(runId, JSON.stringify(batch));
+        this.#settle(runId);
+      }
+      if (jobs.length === 0) this.#settle(runId);
+      return JSON.parse(realm.finish(runId)) as RoundResult & { failure?: RoundFailure };
+    });
+    realm.leave(runId);
+    if (answer.failure) return { cause: answer.failure.cause, failure: this.#mapped(answer.failure.failure) };
+    return answer;
+  }
+
+  #settle(runId: string): void {
+    do this.#drain.runInContext(this.#context);
+    while (this.#realm.unblock(runId) > 0);
+  }
+
+  query(runId: string, query: NonNullable<Activation['queries']>[number]): WireQueryResult {
+    this.#realm.enter(runId);
+    const answer = JSON.parse(this.#realm.query(runId, JSON.stringify(query))) as WireQueryResult;
+    this.#drain.runInContext(this.#context);
+    this.#realm.leave(runId);
+    return answer;
+  }
+
+  patches(runId: string, ids: readonly string[]): void {
+    if (ids.length > 0) this.#realm.patches(runId, JSON.stringify(ids));
+  }
+
+  /** Takes one back. */
+  retreat(runId: string): void {
+    this.#stands.set(runId, (this.#stands.get(runId) ?? 1) - 1);
+  }
+
+  /** Counts an activation that the instance has lived through. */
+  advance(runId: string): void {
+    this.#stands.set(runId, (this.#stands.get(runId) ?? 0) + 1);
+  }
+
+  /**
+   * Rebuilds an instance from its history, comparing each command with the recorded one.
+   * @returns what differs, if anything does; the local activities that the history leaves pending, else
+   */
+  replay(runId: string, segments: readonly Segment[]): { failure: RoundFailure } | { pendingLocal: LocalCommand[] } {
+    this.evict(runId);
+    const undelivered: WorkflowJob[] = [];
+    let pendingLocal: LocalCommand[] = [];
+    let length = 0;
+    let bytes = 0;
+    for (const segment of segments) {
+      const fields: BeginFields = { time: segment.time, historyLength: length, historyBytes: bytes, isReplaying: true, suggestContinue: suggests(length, bytes) };
+      for (const [index, round] of segment.rounds.entries()) {
+        const isLocal = index > 0 && isLocalRound(round);
+        const own = round.jobs.filter(isWorkflowJob);
+        if (!round.commands) {
+          undelivered.push(...own);
+          continue;
+        }
+        const jobs = isLocal ? own : [...undelivered.splice(0, round.delivered ?? undelivered.length), ...own];
+        const start = jobs.find((job) => job.kind === 'start');
+        if (start) {
+          const failure = this.create(start, fields);
+          if (failure) return { failure };
+          this.patches(runId, patchesIn(segments));
+        }
+        const answer = this.round(runId, jobs, isLocal ? undefined : fields);
+        if ('cause' in answer) return { failure: answer };
+        const mismatch = difference(round.commands, answer.commands);
+        if (mismatch !== undefined) {
+          return {
+            failure: {
+              cause: 'NONDETERMINISM',
+              failure: { kind: 'application', type: 'DeterminismViolationError', message: `[PLEACH1100] ${mismatch} (segment ${segment.seq}, activation ${(this.#stands.get(runId) ?? 0) + 1})` },
+            },
+          };
+        }
+        pendingLocal = answer.pendingLocal;
+        if (!isLocal) this.advance(runId);
+      }
+      length += segment.eventCount;
+      bytes += JSON.stringify(segment.rounds).length;
+    }
+    return { pendingLocal };
+  }
+
+  /** Puts the author's files and lines into a stack. */
+  #mapped(failure: WireFailure): WireFailure {
+    const name = this.#fileName;
+    const pattern = new RegExp(`${name}:(\\d+):(\\d+)`, 'g');
+    const map = (stack: string): string =>
+      stack
+        .split('\n')
+        .map((line) =>
+          line.replace(pattern, (whole, row: string, column: string) => {
+            const entry = this.#sourceMap.findEntry(Number(row) - 1, Number(column) - 1);
+            return 'originalSource' in entry ? `${entry.originalSource}:${entry.originalLine + 1}:${entry.originalColumn + 1}` : whole;
+          }),
+        )
+        .join('\n');
+    return {
+      ...failure,
+      ...(failure.stackTrace === undefined ? {} : { stackTrace: map(failure.stackTrace) }),
+      ...(failure.cause ? { cause: this.#mapped(failure.cause) } : {}),
+    };
+  }
+}
+
+/** Whether continuing as new is advised. */
+export function suggests(events: number, bytes: number): boolean {
+  return events >= LIMITS.continueAsNewEvents || bytes >= LIMITS.continueAsNewBytes;
+}
+
+/** Whether a round only goes on with the activation in front of it. */
+export function isLocalRound(round: Round): boolean {
+  return round.commands !== undefined && round.jobs[0]?.kind === 'local-activity-resolved';
+}
+
+/** Whether a job is delivered to workflow code. */
+function isWorkflowJob(job: Round['jobs'][number]): job is WorkflowJob {
+  return job.kind in ORDER;
+}
+
+/** Every patch that a history has. */
+export function patchesIn(segments: readonly Segment[]): string[] {
+  const ids: string[] = [];
+  for (const segment of segments) {
+    for (const round of segment.rounds) for (const command of round.commands ?? []) if (command.kind === 'patch') ids.push(command.patchId);
+  }
+  return ids;
+}
+
+/** Jobs in the order in which they are applied, in batches between which conditions are looked at. */
+function batches(jobs: readonly WorkflowJob[]): WorkflowJob[][] {
+  if (jobs.length <= 1) return jobs.length === 0 ? [] : [[...jobs]];
+  const ordered = [...jobs].map((job, index) => ({ job, index })).sort((a, b) => ORDER[a.job.kind] - ORDER[b.job.kind] || a.index - b.index);
+  // Signals and updates share a batch; every other job is looked at on its own.
+  const out: WorkflowJob[][] = [];
+  let before = -1;
+  for (const { job } of ordered) {
+    const order = ORDER[job.kind];
+    if (order === 2 && before === 2) out.at(-1)!.push(job);
+    else out.push([job]);
+    before = order;
+  }
+  return out;
+}
+
+function makeStorage() {
+  const storage = new AsyncLocalStorage<unknown>();
+  return {
+    run: <R>(store: unknown, work: () => R): R => storage.run(store, work),
+    getStore: (): unknown => storage.getStore(),
+  };
+}
+
+/** Parses and changes URLs for realms; never throws, and speaks text only. */
+function answerUrl(request: string): string {
+  try {
+    const { href, base, set } = JSON.parse(request) as { href: string; base?: string; set?: [string, string] };
+    const url = new URL(href, base);
+    if (set) (url as unknown as Record<string, string>)[set[0]] = set[1];
+    const { protocol, username, password, host, hostname, port, pathname, search, hash, origin } = url;
+    return JSON.stringify({ href: url.href, protocol, username, password, host, hostname, port, pathname, search, hash, origin });
+  } catch {
+    return '{"error":"Invalid URL"}';
+  }
+}

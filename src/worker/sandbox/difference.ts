@@ -1,0 +1,52 @@
+import type { Command } from '../../common/index.ts';
+
+/** What makes a command the same command: kind, number and names; payloads and time-outs may differ. */
+function identity(command: Command): string {
+  switch (command.kind) {
+    case 'schedule-activity':
+    case 'schedule-local-activity':
+      return `${command.kind} ${command.seq} ${command.type} (id ${command.activityId})`;
+    case 'start-child':
+      return `start-child ${command.seq} ${command.type} (id ${command.workflowId})`;
+    case 'signal-external':
+      return `signal-external ${command.seq} "${command.name}" of ${command.target.workflowId}`;
+    case 'cancel-external':
+      return `cancel-external ${command.seq} of ${command.target.workflowId}`;
+    case 'patch':
+      return `patch "${command.patchId}"`;
+    case 'update-accepted':
+    case 'update-rejected':
+    case 'update-completed':
+      return `${command.kind} ${command.updateId}`;
+    case 'continue-as-new':
+      return `continue-as-new ${command.type}`;
+    default:
+      return 'seq' in command ? `${command.kind} ${command.seq}` : command.kind;
+  }
+}
+
+const SHOWN = 5;
+
+/**
+ * Compares what a history recorded with what a replay gave.
+ * @returns a sentence with the first difference and the last commands of both sides; undefined where there is none
+ */
+export function difference(expected: readonly Command[], actual: readonly Command[]): string | undefined {
+  const longest = Math.max(expected.length, actual.length);
+  for (let i = 0; i < longest; i++) {
+    const want = expected[i];
+    const got = actual[i];
+    const wantText = want && identity(want);
+    const gotText = got && identity(got);
+    if (wantText === gotText) continue;
+    const last = (side: readonly Command[]): string => side.slice(Math.max(0, i - SHOWN + 1), i + 1).map(identity).join(', ') || 'nothing';
+    const what =
+      wantText === undefined
+        ? `the code gives a command that the history does not have: ${gotText}`
+        : gotText === undefined
+          ? `the history has a command that the code does not give: ${wantText}`
+          : `the history has ${wantText} where the code gives ${gotText}`;
+    return `Nondeterminism error: ${what}. Last commands: history [${last(expected)}], code [${last(actual)}]. Wrap the change in patched('…'), or let runs of the old code end first`;
+  }
+  return undefined;
+}

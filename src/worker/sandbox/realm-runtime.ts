@@ -1,0 +1,269 @@
+/* oxlint-disable typescript/no-explicit-any -- this text runs in another realm, over modules whose types are elsewhere */
+import type { BundleTable } from './bundle.ts';
+
+/** What the host lends beside what `installGlobals` takes: storage that survives awaits. */
+export interface StorageMaker {
+  (): { run<R>(store: unknown, work: () => R): R; getStore(): unknown };
+}
+
+/** What an activation tells an instance about itself. */
+export interface BeginFields {
+  time: number;
+  historyLength: number;
+  historyBytes: number;
+  isReplaying: boolean;
+  suggestContinue: boolean;
+}
+
+/** How the host moves instances. Texts are JSON. Nothing throws; what fails is told by `failure`. */
+export interface Realm {
+  clock: import('./realm-globals.ts').RealmClock;
+  load(table: BundleTable): void;
+  /** Makes an instance; false where its module cannot be evaluated, and `failure` says why. */
+  create(runId: string, start: string, fields: string): boolean;
+  begin(runId: string, fields: string): void;
+  apply(runId: string, jobs: string): void;
+  /** After a drain: resolves conditions that hold; how many did. */
+  unblock(runId: string): number;
+  /** Ends a round: `{ commands, localActivities, closed, failure }`. */
+  finish(runId: string): string;
+  query(runId: string, query: string): string;
+  patches(runId: string, ids: string): void;
+  enter(runId: string): void;
+  leave(runId: string): void;
+  failTask(runId: string, message: string, stack: string): void;
+  has(runId: string): boolean;
+  drop(runId: string): void;
+  failure(): string;
+  lastLines(runId: string): string;
+}
+
+/**
+ * Runs workflow instances inside a realm. Like `installGlobals`, this function's text is evaluated there and names
+ * nothing outside itself.
+ */
+export function makeRealm(storageOf: StorageMaker, log: (level: string, message: string, fields: string) => void, failureTypes: string): Realm {
+  const { parse, stringify } = JSON;
+  const { defineProperty, getOwnPropertyDescriptor, create: createObject, keys } = Object;
+  const real = globalThis as any;
+  const nothing = new Map<string, any>();
+  let table: BundleTable;
+  let api: any;
+  let lastFailure = '';
+  const ownModules = new Map<string, any>();
+  const instances = new Map<string, { activator: any; modules: Map<string, any>; global: any; swapped: [string, any][] }>();
+  let current: any;
+
+  const current_ = (): any => {
+    if (!current) throw new Error('this is there inside a workflow only');
+    return current.activator;
+  };
+
+  /** Other names of the global object lead to the run's own. */
+  const makeGlobal = (): any => {
+    const global = createObject(globalParent);
+    defineProperty(global, 'globalThis', { value: global, writable: true, configurable: true });
+    return global;
+  };
+  const globalParent = createObject(null);
+
+  const requireFrom = (id: string, instance: any): any => {
+    const module = table.modules[id];
+    if (!module) throw new Error(`there is no module ${id} in the bundle`);
+    const modules: Map<string, any> = module.own ? ownModules : instance ? instance.modules : nothing;
+    const loaded = modules.get(id);
+    if (loaded) return loaded.exports;
+    const record = { exports: {} as any };
+    modules.set(id, record);
+    try {
+      module.run(
+        record,
+        record.exports,
+        (specifier: string) => {
+          const to = module.imports[specifier];
+          if (to === undefined) throw new Error(`${specifier} is not in the bundle`);
+          return requireFrom(to, instance);
+        },
+        module.own ? real : instance.global,
+      );
+    } catch (error) {
+      modules.delete(id);
+      throw error;
+    }
+    return record.exports;
+  };
+
+  const fail = (error: unknown): string => {
+    try {
+      const e = error as any;
+      lastFailure = stringify({ kind: 'application', type: String(e?.name ?? 'Error'), message: String(e?.message ?? e), stackTrace: String(e?.stack ?? '') });
+    } catch {
+      lastFailure = '{"kind":"application","type":"Error","message":"the error could not be read"}';
+    }
+    return lastFailure;
+  };
+
+  return {
+    clock: {
+      now: () => current_().now,
+      random: () => current_().random.fraction(),
+      fill: (view) => current_().random.fill(view),
+      uuid4: () => current_().random.uuid4(),
+      setTimeout: (callback, ms, ...args) => api.setWorkflowTimeout(callback, ms, ...args),
+      clearTimeout: (handle) => api.clearWorkflowTimeout(handle),
+      violation: (message) => new api.DeterminismViolationError(message),
+      log: (level, message) => {
+        if (current && !current.activator.isReplaying) log(level, message, stringify({ workflowId: current.activator.info.workflowId, runId: current.activator.info.runId }));
+      },
+    },
+    load(given) {
+      table = given;
+      api = requireFrom(table.runtime, undefined);
+      api.setScopeStorage(storageOf());
+      api.setUpdateStorage(storageOf());
+      api.setStorageMaker(storageOf);
+      for (const key of Reflect.ownKeys(real)) {
+        if (key === 'globalThis') continue;
+        defineProperty(globalParent, key, {
+          configurable: false,
+          get: () => real[key],
+          set(this: any, value) {
+            defineProperty(this, key, { value, writable: true, configurable: true, enumerable: true });
+          },
+        });
+      }
+      for (const record of ownModules.values()) Object.freeze(record.exports);
+    },
+    create(runId, startText, fieldsText) {
+      const instance = { activator: undefined as any, modules: new Map(), global: makeGlobal(), swapped: [] as [string, any][] };
+      const start = parse(startText);
+      const fields = parse(fieldsText);
+      let workflows: any;
+      try {
+        const interceptors: any[] = [];
+        // The modules of a run are evaluated with its clock and its generator in place.
+        const findWorkflow = (name: string): any => {
+          workflows ??= requireFrom(table.workflows, instance);
+          const found = Object.hasOwn(workflows, name) ? workflows[name] : undefined;
+          if (typeof found === 'function') return withOptions(found, instance.activator);
+          return typeof workflows.default === 'function' ? withOptions(workflows.default, instance.activator) : undefined;
+        };
+        instance.activator = new api.Activator({
+          start,
+          findWorkflow,
+          workflowNames: () => keys(workflows ?? {}).filter((name) => typeof workflows[name] === 'function'),
+          interceptors,
+          historyLength: fields.historyLength,
+          historyBytes: fields.historyBytes,
+          time: fields.time,
+          log: (level: string, message: string, extra: unknown) => log(level, message, stringify(extra)),
+          failureTypes: parse(failureTypes),
+          ...(table.converter === undefined ? {} : { converter: lazyConverter(() => requireFrom(table.converter!, instance)) }),
+        });
+        instances.set(runId, instance);
+        current = instance;
+        api.setActivator(instance.activator);
+        workflows = requireFrom(table.workflows, instance);
+        for (const id of table.interceptors) {
+          const factory = requireFrom(id, instance).interceptors;
+          if (typeof factory === 'function') interceptors.push(factory());
+        }
+        return true;
+      } catch (error) {
+        fail(error);
+        instances.delete(runId);
+        current = undefined;
+        api.setActivator(undefined);
+        return false;
+      }
+    },
+    begin(runId, fields) {
+      instances.get(runId)!.activator.begin(parse(fields));
+    },
+    apply(runId, jobs) {
+      const { activator } = instances.get(runId)!;
+      try {
+        activator.apply(parse(jobs));
+      } catch (error) {
+        activator.failTask(error);
+      }
+    },
+    unblock(runId) {
+      return instances.get(runId)!.activator.unblockConditions();
+    },
+    finish(runId) {
+      const { activator } = instances.get(runId)!;
+      // An update that no handler took is rejected at the end of its activation: when no local activity is pending.
+      if (activator.localActivities.size === 0) activator.rejectBufferedUpdates();
+      const commands = activator.takeCommands();
+      try {
+        return stringify({
+          commands,
+          pendingLocal: [...activator.localActivities.values()].map((pending: any) => pending.command),
+          closed: activator.closed,
+          failure: activator.taskFailure,
+        });
+      } catch (error) {
+        return `{"commands":[],"pendingLocal":[],"closed":false,"failure":{"cause":"CONVERTER_FAILED","failure":${fail(error)}}}`;
+      }
+    },
+    query(runId, query) {
+      try {
+        return stringify(instances.get(runId)!.activator.query(parse(query)));
+      } catch (error) {
+        return `{"id":${stringify(parse(query).id)},"failure":${fail(error)}}`;
+      }
+    },
+    patches(runId, ids) {
+      for (const id of parse(ids)) instances.get(runId)!.activator.knownPatches.add(id);
+    },
+    enter(runId) {
+      const instance = instances.get(runId);
+      current = instance;
+      api.setActivator(instance?.activator);
+      if (!instance) return;
+      for (const key of keys(instance.global)) {
+        if (key === 'globalThis') continue;
+        instance.swapped.push([key, getOwnPropertyDescriptor(real, key)]);
+        defineProperty(real, key, { value: instance.global[key], writable: false, configurable: true });
+      }
+    },
+    leave(runId) {
+      const instance = instances.get(runId);
+      for (const [key, descriptor] of instance?.swapped.splice(0).reverse() ?? []) {
+        if (descriptor) defineProperty(real, key, descriptor);
+        else delete real[key];
+      }
+      current = undefined;
+      api.setActivator(undefined);
+    },
+    failTask(runId, message, stack) {
+      const error = new Error(message);
+      error.stack = stack;
+      instances.get(runId)?.activator.failTask(error);
+    },
+    has: (runId) => instances.has(runId),
+    drop(runId) {
+      instances.delete(runId);
+    },
+    failure: () => lastFailure,
+    lastLines: (runId) => instances.get(runId)?.activator.info.workflowType ?? '',
+  };
+
+  function withOptions(workflow: any, activator: any): any {
+    const options = typeof workflow.workflowDefinitionOptions === 'function' ? workflow.workflowDefinitionOptions() : workflow.workflowDefinitionOptions;
+    const types = options?.failureExceptionTypes;
+    if (types && activator) activator.failureTypes = [...activator.failureTypes, ...types.map((type: any) => type.name)];
+    return workflow;
+  }
+
+  function lazyConverter(load: () => any): any {
+    let converter: any;
+    const get = (): any => {
+      converter ??= load().payloadConverter;
+      if (!converter) throw new TypeError('the module of payloadConverterPath exports no payloadConverter');
+      return converter;
+    };
+    return { toPayload: (value: unknown) => get().toPayload(value), fromPayload: (payload: unknown) => get().fromPayload(payload) };
+  }
+}

@@ -1,0 +1,222 @@
+import type { Activation, ActivationResult, Command, WireOutcome, WorkflowJob } from '../../common/index.ts';
+import type { Clock, Log } from '../../core/index.ts';
+import type { WorkflowBundle } from './bundle.ts';
+import { type RoundResult, suggests, WorkflowContext } from './context.ts';
+
+/** A local activity that a workflow asks for. */
+export interface LocalActivityCall {
+  runId: string;
+  workflowId: string;
+  namespace: string;
+  workflowType: string;
+  command: Extract<Command, { kind: 'schedule-local-activity' }>;
+}
+
+/** What a runner is given. */
+export interface RunnerOptions {
+  bundle: WorkflowBundle;
+  log: Log;
+  clock: Clock;
+  maxCachedRuns: number;
+  failureErrorTypes?: readonly string[];
+  /** Runs a local activity to its end, retries included. */
+  runLocalActivity(call: LocalActivityCall): Promise<WireOutcome>;
+  cancelLocalActivity(runId: string, seq: number): void;
+  /** A local activity ended after its workflow task had been answered. */
+  localResolved(runId: string, seq: number, attempt: number, outcome: WireOutcome): void;
+  /** Told whose code is about to be on the stack, and, with undefined, that it no longer is. */
+  watch?: (runId: string | undefined) => void;
+  /** A turn of the loop, in which the host reports rejections that nobody handles. */
+  turn(): Promise<void>;
+}
+
+/** Share of a workflow task's time after which what is finished is answered without the rest. */
+const LOCAL_SHARE = 0.8;
+
+interface Local {
+  outcome: WireOutcome | undefined;
+  done: Promise<void>;
+}
+
+/** Turns activations into results, in whichever thread it lives. Runs that were quiet longest leave memory first. */
+export class ActivationRunner {
+  readonly #options: RunnerOptions;
+  readonly #context: WorkflowContext;
+  /** Runs by how recently they were activated, oldest first. */
+  readonly #recent = new Set<string>();
+  readonly #locals = new Map<string, Map<number, Local>>();
+  /** Runs whose task is being answered: their local activities end inside it. */
+  readonly #answering = new Set<string>();
+
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+    this.#context = new WorkflowContext(options.bundle, {
+      log: options.log,
+      ...(options.failureErrorTypes ? { failureErrorTypes: options.failureErrorTypes } : {}),
+    });
+  }
+
+  get cachedRuns(): number {
+    return this.#context.size;
+  }
+
+  evict(runId: string): void {
+    this.#context.evict(runId);
+    this.#recent.delete(runId);
+    for (const seq of this.#locals.get(runId)?.keys() ?? []) this.#options.cancelLocalActivity(runId, seq);
+    this.#locals.delete(runId);
+  }
+
+  async run(activation: Activation): Promise<ActivationResult> {
+    const { runId } = activation;
+    this.#answering.add(runId);
+    try {
+      const result = await this.#run(activation);
+      if (result.status === 'failed' || activation.readOnly) this.evict(runId);
+      else if (result.status === 'done') this.#remember(runId);
+      return result;
+    } finally {
+      this.#answering.delete(runId);
+    }
+  }
+
+  async #run(activation: Activation): Promise<ActivationResult> {
+    const { runId } = activation;
+    const { watch } = this.#options;
+    watch?.(runId);
+    let first: RoundResult | ReturnType<WorkflowContext['takeRejection']>;
+    let missed = false;
+    try {
+      first = this.#first(activation, () => (missed = true));
+    } finally {
+      watch?.(undefined);
+    }
+    if (missed) return { status: 'miss' };
+    await this.#options.turn();
+    const rejected = this.#context.takeRejection(runId);
+    if (rejected) return { status: 'failed', ...rejected };
+    if (first && 'cause' in first) return { status: 'failed', ...first };
+    const rounds: { jobs: WorkflowJob[]; commands: Command[] }[] = [{ jobs: activation.jobs, commands: first?.commands ?? [] }];
+    if (first && first.pendingLocal.length > 0 && !first.closed && !activation.readOnly) {
+      const failed = await this.#locally(activation, first, rounds);
+      if (failed) return { status: 'failed', ...failed };
+    }
+    const queries = (activation.queries ?? []).map((query) => this.#context.query(runId, query));
+    this.#context.advance(runId);
+    if (activation.jobs.length === 0 && rounds.every((round) => round.commands.length === 0) && rounds.length === 1) {
+      // Only questions were asked: the instance has lived through nothing.
+      this.#context.retreat(runId);
+    }
+    return { status: 'done', rounds, ...(queries.length > 0 ? { queries } : {}) };
+  }
+
+  /** The first round: from a new instance, one that is rebuilt, or the one that is there. */
+  #first(activation: Activation, miss: () => void): RoundResult | ReturnType<WorkflowContext['takeRejection']> {
+    const { runId, jobs } = activation;
+    const fields = {
+      time: activation.time,
+      historyLength: activation.historyLength,
+      historyBytes: activation.historyBytes,
+      isReplaying: false,
+      suggestContinue: suggests(activation.historyLength, activation.historyBytes),
+    };
+    if (activation.history) {
+      const replayed = this.#context.replay(runId, activation.history);
+      if ('failure' in replayed) return replayed.failure;
+      if (activation.baseSeq === 0) return this.#begin(activation, fields);
+      if (activation.readOnly || (jobs.length === 0 && replayed.pendingLocal.length === 0)) return { commands: [], pendingLocal: [], closed: false };
+    } else if (activation.baseSeq === 0) {
+      return this.#begin(activation, fields);
+    } else if (this.#context.standOf(runId) !== activation.baseSeq) {
+      miss();
+      return undefined;
+    }
+    if (jobs.length === 0 && !activation.history) return { commands: [], pendingLocal: [], closed: false };
+    return this.#context.round(runId, jobs, fields);
+  }
+
+  #begin(activation: Activation, fields: Parameters<WorkflowContext['create']>[1]) {
+    const start = activation.jobs.find((job) => job.kind === 'start');
+    if (!start) return undefined;
+    this.#context.evict(activation.runId);
+    return this.#context.create(start, fields) ?? this.#context.round(activation.runId, activation.jobs, fields);
+  }
+
+  /** Runs local activities until none is pending, or the task's time is nearly over. */
+  async #locally(
+    activation: Activation,
+    first: RoundResult,
+    rounds: { jobs: WorkflowJob[]; commands: Command[] }[],
+  ): Promise<ReturnType<WorkflowContext['takeRejection']>> {
+    const { runId, workflowId, namespace, type } = activation;
+    const { clock, watch } = this.#options;
+    const until = clock.monotonicMs() + activation.timeoutMs * LOCAL_SHARE;
+    const locals = this.#locals.get(runId) ?? new Map<number, Local>();
+    this.#locals.set(runId, locals);
+    for (let round = first; round.pendingLocal.length > 0 && !round.closed; ) {
+      for (const command of round.pendingLocal) {
+        if (!locals.has(command.seq)) locals.set(command.seq, this.#begun({ runId, workflowId, namespace, workflowType: type, command }));
+      }
+      for (const command of rounds.at(-1)!.commands) if (command.kind === 'cancel-local-activity') this.#options.cancelLocalActivity(runId, command.seq);
+      const leftMs = until - clock.monotonicMs();
+      const inTime = leftMs > 0 && (await this.#anyDone(locals, leftMs));
+      if (!inTime) return undefined;
+      const jobs: WorkflowJob[] = [];
+      for (const [seq, local] of locals) {
+        if (!local.outcome) continue;
+        jobs.push({ kind: 'local-activity-resolved', seq, attempt: 1, outcome: local.outcome });
+        locals.delete(seq);
+      }
+      watch?.(runId);
+      let next: ReturnType<WorkflowContext['round']>;
+      try {
+        next = this.#context.round(runId, jobs, undefined);
+      } finally {
+        watch?.(undefined);
+      }
+      if ('cause' in next) return next;
+      rounds.push({ jobs, commands: next.commands });
+      round = next;
+    }
+    if (locals.size === 0) this.#locals.delete(runId);
+    return undefined;
+  }
+
+  #begun(call: LocalActivityCall): Local {
+    const local: Local = { outcome: undefined, done: Promise.resolve() };
+    const { runId } = call;
+    const { seq } = call.command;
+    local.done = this.#options.runLocalActivity(call).then((outcome) => {
+      local.outcome = outcome;
+      // Its task is over: the result reaches the run as a job of its own.
+      if (this.#answering.has(runId) || this.#locals.get(runId)?.get(seq) !== local) return;
+      this.#locals.get(runId)?.delete(seq);
+      this.#options.localResolved(runId, seq, 1, outcome);
+    });
+    return local;
+  }
+
+  async #anyDone(locals: Map<number, Local>, leftMs: number): Promise<boolean> {
+    const isDone = (): boolean => [...locals.values()].some((local) => local.outcome);
+    if (isDone()) return true;
+    let wait: { clear(): void } | undefined;
+    const timeout = new Promise<void>((resolve) => {
+      wait = this.#options.clock.after(leftMs, resolve);
+    });
+    await Promise.race([timeout, ...[...locals.values()].map((local) => local.done)]);
+    wait?.clear();
+    return isDone();
+  }
+
+  #remember(runId: string): void {
+    this.#recent.delete(runId);
+    if (this.#context.standOf(runId) === undefined) return;
+    this.#recent.add(runId);
+    if (this.#recent.size <= this.#options.maxCachedRuns) return;
+    for (const oldest of this.#recent) {
+      if (this.#answering.has(oldest) || this.#locals.has(oldest)) continue;
+      this.evict(oldest);
+      return;
+    }
+  }
+}

@@ -1,0 +1,154 @@
+import {
+  type ActivityInterfaceFor,
+  type ActivityOptions,
+  CancelledFailure,
+  compileRetryPolicy,
+  type LocalActivityOptions,
+  msOptionalToNumber,
+  type UntypedActivities,
+  type WireActivityOptions,
+} from '../common/index.ts';
+import { getActivator } from './activator.ts';
+import { compose } from './interceptors.ts';
+import { CancellationScope } from './scope.ts';
+
+const LOCAL_RETRY_THRESHOLD_MS = 60_000;
+
+function compileOptions(options: ActivityOptions & LocalActivityOptions): WireActivityOptions {
+  const wire: WireActivityOptions = { cancellation: options.cancellationType ?? 'WAIT_CANCELLATION_COMPLETED' };
+  const set = <K extends keyof WireActivityOptions>(key: K, value: WireActivityOptions[K] | undefined): void => {
+    if (value !== undefined) wire[key] = value;
+  };
+  set('scheduleToCloseMs', msOptionalToNumber(options.scheduleToCloseTimeout));
+  set('scheduleToStartMs', msOptionalToNumber(options.scheduleToStartTimeout));
+  set('startToCloseMs', msOptionalToNumber(options.startToCloseTimeout));
+  set('heartbeatMs', msOptionalToNumber(options.heartbeatTimeout));
+  set('retry', options.retry && compileRetryPolicy(options.retry));
+  set('fallback', options.fallback);
+  set('priority', options.priority?.priorityKey);
+  set('summary', options.summary);
+  return wire;
+}
+
+function requireTimeout(options: ActivityOptions | undefined): void {
+  if (options?.startToCloseTimeout === undefined && options?.scheduleToCloseTimeout === undefined) {
+    throw new TypeError('Required either scheduleToCloseTimeout or startToCloseTimeout');
+  }
+}
+
+/** Schedules an activity by name; the result is its own. */
+export function scheduleActivity<R>(activityType: string, args: unknown[], options: ActivityOptions): Promise<R> {
+  requireTimeout(options);
+  const activator = getActivator();
+  const seq = ++activator.seqs.activity;
+  const schedule = compose(activator.interceptors, 'outbound', 'scheduleActivity', (input: { activityType: string; args: unknown[]; options: ActivityOptions; headers: Record<string, never>; seq: number }) =>
+    new Promise<R>((resolve, reject) => {
+      const scope = CancellationScope.current();
+      if (scope?.consideredCancelled) {
+        reject(scope.cancellation ?? new CancelledFailure('Cancellation scope cancelled'));
+        return;
+      }
+      const forget = scope?.onCancel(() => {
+        if (activator.activities.has(seq)) activator.push({ kind: 'cancel-activity', seq });
+      });
+      activator.push({
+        kind: 'schedule-activity',
+        seq,
+        activityId: input.options.activityId ?? String(seq),
+        type: input.activityType,
+        ...(input.options.taskQueue === undefined ? {} : { queue: input.options.taskQueue }),
+        input: activator.toWireArgs(input.args),
+        ...(Object.keys(input.headers).length > 0 ? { headers: input.headers } : {}),
+        options: compileOptions(input.options),
+      });
+      activator.activities.set(seq, {
+        resolve: (value) => {
+          forget?.();
+          resolve(value as R);
+        },
+        reject: (error) => {
+          forget?.();
+          reject(error);
+        },
+      });
+    }),
+  );
+  return schedule({ activityType, args, options, headers: {}, seq }) as Promise<R>;
+}
+
+/** Schedules a local activity by name: run by the worker inside the workflow task. */
+export function scheduleLocalActivity<R>(activityType: string, args: unknown[], options: LocalActivityOptions): Promise<R> {
+  requireTimeout(options);
+  const activator = getActivator();
+  const seq = ++activator.seqs.localActivity;
+  const schedule = compose(activator.interceptors, 'outbound', 'scheduleLocalActivity', (input: { activityType: string; args: unknown[]; options: LocalActivityOptions }) =>
+    new Promise<R>((resolve, reject) => {
+      const scope = CancellationScope.current();
+      if (scope?.consideredCancelled) {
+        reject(scope.cancellation ?? new CancelledFailure('Cancellation scope cancelled'));
+        return;
+      }
+      const forget = scope?.onCancel(() => {
+        if (activator.localActivities.has(seq)) activator.push({ kind: 'cancel-local-activity', seq });
+      });
+      const command = {
+        kind: 'schedule-local-activity' as const,
+        seq,
+        activityId: String(seq),
+        type: input.activityType,
+        input: activator.toWireArgs(input.args),
+        options: {
+          ...compileOptions(input.options),
+          localRetryThresholdMs: msOptionalToNumber(input.options.localRetryThreshold) ?? LOCAL_RETRY_THRESHOLD_MS,
+        },
+      };
+      activator.push(command);
+      activator.localActivities.set(seq, {
+        command,
+        resolve: (value) => {
+          forget?.();
+          resolve(value as R);
+        },
+        reject: (error) => {
+          forget?.();
+          reject(error);
+        },
+      });
+    }),
+  );
+  return schedule({ activityType, args, options }) as Promise<R>;
+}
+
+/** Activities as functions, with one more that takes options for a single call. */
+export type ActivityProxy<A> = ActivityInterfaceFor<A> & {
+  // oxlint-disable-next-line typescript/no-explicit-any -- the activity's own arguments
+  [K in keyof A]: { executeWithOptions(options: ActivityOptions, args: any[]): Promise<any> };
+};
+
+/**
+ * Makes the activities of a worker callable as functions: any property is an activity type.
+ * @throws TypeError unless startToCloseTimeout or scheduleToCloseTimeout is given
+ */
+export function proxyActivities<A = UntypedActivities>(options: ActivityOptions): ActivityProxy<A> {
+  requireTimeout(options);
+  compileOptions(options);
+  return makeProxy((type, args, overrides) => scheduleActivity(type, args, overrides ? { ...options, ...overrides, retry: { ...options.retry, ...overrides.retry } } : options));
+}
+
+/** The same for local activities. */
+export function proxyLocalActivities<A = UntypedActivities>(options: LocalActivityOptions): ActivityProxy<A> {
+  requireTimeout(options);
+  compileOptions(options);
+  return makeProxy((type, args, overrides) => scheduleLocalActivity(type, args, overrides ? { ...options, ...overrides } : options));
+}
+
+function makeProxy<A>(call: (type: string, args: unknown[], overrides?: ActivityOptions) => Promise<unknown>): ActivityProxy<A> {
+  return new Proxy({} as ActivityProxy<A>, {
+    get(_, type) {
+      if (typeof type !== 'string') throw new TypeError(`Only strings are supported for Activity types, got: ${String(type)}`);
+      return Object.assign((...args: unknown[]) => call(type, args), {
+        executeWithOptions: (overrides: ActivityOptions, args: unknown[]) => call(type, args, overrides),
+      });
+    },
+  });
+}

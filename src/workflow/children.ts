@@ -1,0 +1,230 @@
+import {
+  CancelledFailure,
+  type ChildWorkflowCancellationType,
+  type CommonWorkflowOptions,
+  compileRetryPolicy,
+  type Duration,
+  msOptionalToNumber,
+  msToNumber,
+  type ParentClosePolicy,
+  searchAttributesToWire,
+  type SignalDefinition,
+  toWireMap,
+  type WireStart,
+  type WithWorkflowArgs,
+  type Workflow,
+  type WorkflowResultType,
+} from '../common/index.ts';
+import { type Activator, getActivator } from './activator.ts';
+import { ContinueAsNew } from './errors.ts';
+import { compose } from './interceptors.ts';
+import { CancellationScope } from './scope.ts';
+
+/** Options of a child workflow. */
+export interface ChildWorkflowOptions extends CommonWorkflowOptions {
+  /** Default: a random id that is the same on replay. */
+  workflowId?: string;
+  /** Default: the parent's. */
+  taskQueue?: string;
+  /** Default TERMINATE. */
+  parentClosePolicy?: ParentClosePolicy;
+  /** Default WAIT_CANCELLATION_COMPLETED. */
+  cancellationType?: ChildWorkflowCancellationType;
+}
+
+/** A child that has started. */
+export interface ChildWorkflowHandle<W extends Workflow> {
+  readonly workflowId: string;
+  readonly firstExecutionRunId: string;
+  result(): Promise<WorkflowResultType<W>>;
+  // oxlint-disable-next-line typescript/no-explicit-any -- the field's own type
+  signal<Args extends any[] = any[]>(signal: string | SignalDefinition<Args>, ...args: Args): Promise<void>;
+}
+
+/** A workflow that this one did not start. */
+export interface ExternalWorkflowHandle {
+  readonly workflowId: string;
+  readonly runId: string | undefined;
+  // oxlint-disable-next-line typescript/no-explicit-any
+  signal<Args extends any[] = any[]>(signal: string | SignalDefinition<Args>, ...args: Args): Promise<void>;
+  cancel(): Promise<void>;
+}
+
+const typeOf = (workflow: unknown): string => (typeof workflow === 'function' ? workflow.name : String(workflow));
+
+function startFields(activator: Activator, options: CommonWorkflowOptions): Partial<WireStart> {
+  const fields: Partial<WireStart> = {};
+  const set = <K extends keyof WireStart>(key: K, value: WireStart[K] | undefined): void => {
+    if (value !== undefined) fields[key] = value;
+  };
+  set('retry', options.retry && compileRetryPolicy(options.retry));
+  set('executionTimeoutMs', msOptionalToNumber(options.workflowExecutionTimeout));
+  set('runTimeoutMs', msOptionalToNumber(options.workflowRunTimeout));
+  set('taskTimeoutMs', msOptionalToNumber(options.workflowTaskTimeout));
+  set('startDelayMs', msOptionalToNumber(options.startDelay));
+  set('memo', toWireMap(activator.converter, options.memo));
+  set('searchAttributes', searchAttributesToWire(activator.converter, options.searchAttributes, options.typedSearchAttributes));
+  set('priority', options.priority?.priorityKey);
+  set('staticSummary', options.staticSummary);
+  set('staticDetails', options.staticDetails);
+  set('idReuse', options.workflowIdReusePolicy);
+  return fields;
+}
+
+/** Starts a child and waits until it has started. */
+export async function startChild<W extends Workflow>(workflow: string | W, options?: WithWorkflowArgs<W, ChildWorkflowOptions>): Promise<ChildWorkflowHandle<W>> {
+  const { workflowId, started, result } = begin(workflow, options ?? ({} as WithWorkflowArgs<W, ChildWorkflowOptions>));
+  const firstExecutionRunId = await started;
+  return {
+    workflowId,
+    firstExecutionRunId,
+    result: () => result as Promise<WorkflowResultType<W>>,
+    signal: (signal, ...args) => signalOther({ workflowId }, true, signal, args),
+  };
+}
+
+/** Starts a child and waits for its result. */
+export async function executeChild<W extends Workflow>(workflow: string | W, options?: WithWorkflowArgs<W, ChildWorkflowOptions>): Promise<WorkflowResultType<W>> {
+  const { started, result } = begin(workflow, options ?? ({} as WithWorkflowArgs<W, ChildWorkflowOptions>));
+  await started;
+  return (await result) as WorkflowResultType<W>;
+}
+
+function begin(workflow: unknown, given: ChildWorkflowOptions & { args?: readonly unknown[] }) {
+  const activator = getActivator();
+  const seq = ++activator.seqs.child;
+  const workflowId = given.workflowId ?? activator.random.uuid4();
+  let started!: Promise<string>;
+  const result = new Promise<unknown>((resolve, reject) => {
+    started = new Promise<string>((startResolve, startReject) => {
+      const run = compose(activator.interceptors, 'outbound', 'startChildWorkflowExecution', (input: { workflowType: string; options: ChildWorkflowOptions & { args?: readonly unknown[] } }) => {
+        const scope = CancellationScope.current();
+        if (scope?.consideredCancelled) {
+          const error = scope.cancellation ?? new CancelledFailure('Cancellation scope cancelled');
+          startReject(error);
+          reject(error);
+          return;
+        }
+        const forget = scope?.onCancel((error) => {
+          if (activator.children.has(seq)) activator.push({ kind: 'cancel-child', seq, reason: error.message });
+        });
+        const { options } = input;
+        activator.push({
+          kind: 'start-child',
+          seq,
+          workflowId,
+          type: input.workflowType,
+          queue: options.taskQueue ?? activator.info.taskQueue,
+          input: activator.toWireArgs(options.args ?? []),
+          closePolicy: options.parentClosePolicy ?? 'TERMINATE',
+          cancellation: options.cancellationType ?? 'WAIT_CANCELLATION_COMPLETED',
+          ...startFields(activator, options),
+        });
+        activator.childStarts.set(seq, { resolve: (runId) => startResolve(runId as string), reject: startReject });
+        activator.children.set(seq, {
+          resolve: (value) => {
+            forget?.();
+            resolve(value);
+          },
+          reject: (error) => {
+            forget?.();
+            reject(error);
+          },
+        });
+      });
+      run({ workflowType: typeOf(workflow), options: given });
+    });
+  });
+  // Whoever awaits hears of a failure; a child that nobody awaits must not fail its parent.
+  result.catch(() => undefined);
+  started.catch(() => undefined);
+  return { workflowId, started, result };
+}
+
+function signalOther(target: { workflowId: string; runId?: string }, childOnly: boolean, signal: string | SignalDefinition, args: unknown[]): Promise<void> {
+  const activator = getActivator();
+  const seq = ++activator.seqs.signal;
+  const name = typeof signal === 'string' ? signal : signal.name;
+  const send = compose(activator.interceptors, 'outbound', 'signalWorkflow', (input: { signalName: string; args: unknown[] }) =>
+    new Promise<void>((resolve, reject) => {
+      const scope = CancellationScope.current();
+      if (scope?.consideredCancelled) {
+        reject(scope.cancellation ?? new CancelledFailure('Cancellation scope cancelled'));
+        return;
+      }
+      activator.push({
+        kind: 'signal-external',
+        seq,
+        target,
+        ...(childOnly ? { childOnly } : {}),
+        name: input.signalName,
+        input: activator.toWireArgs(input.args),
+      });
+      activator.externalSignals.set(seq, { resolve: () => resolve(), reject });
+    }),
+  );
+  return send({ signalName: name, args }) as Promise<void>;
+}
+
+/** A handle on any workflow of this namespace. */
+export function getExternalWorkflowHandle(workflowId: string, runId?: string): ExternalWorkflowHandle {
+  const target = { workflowId, ...(runId === undefined ? {} : { runId }) };
+  return {
+    workflowId,
+    runId,
+    signal: (signal, ...args) => signalOther(target, false, signal, args),
+    cancel: () => {
+      const activator = getActivator();
+      const seq = ++activator.seqs.cancel;
+      return new Promise((resolve, reject) => {
+        activator.push({ kind: 'cancel-external', seq, target });
+        activator.externalCancels.set(seq, { resolve: () => resolve(), reject });
+      });
+    },
+  };
+}
+
+/** Options of continue-as-new. What is absent stays as it is. */
+export interface ContinueAsNewOptions {
+  workflowType?: string;
+  taskQueue?: string;
+  workflowRunTimeout?: Duration;
+  workflowTaskTimeout?: Duration;
+  memo?: Record<string, unknown>;
+  searchAttributes?: CommonWorkflowOptions['searchAttributes'];
+  typedSearchAttributes?: CommonWorkflowOptions['typedSearchAttributes'];
+  retry?: CommonWorkflowOptions['retry'];
+  /** How long the new run waits before it begins. */
+  backoffStartInterval?: Duration;
+}
+
+/** Makes a function that ends the run and goes on in another with these options. */
+export function makeContinueAsNewFunc<F extends Workflow>(options: ContinueAsNewOptions = {}): (...args: Parameters<F>) => Promise<never> {
+  const activator = getActivator();
+  return (...args) => {
+    const go = compose(activator.interceptors, 'outbound', 'continueAsNew', async (input: { args: unknown[]; options: ContinueAsNewOptions }) => {
+      const given = input.options;
+      throw new ContinueAsNew({
+        kind: 'continue-as-new',
+        type: given.workflowType ?? activator.info.workflowType,
+        queue: given.taskQueue ?? activator.info.taskQueue,
+        input: activator.toWireArgs(input.args),
+        ...startFields(activator, {
+          ...(given.retry ? { retry: given.retry } : {}),
+          ...(given.memo ? { memo: given.memo } : {}),
+          ...(given.searchAttributes ? { searchAttributes: given.searchAttributes } : {}),
+          ...(given.typedSearchAttributes ? { typedSearchAttributes: given.typedSearchAttributes } : {}),
+          workflowRunTimeout: given.workflowRunTimeout ?? activator.info.runTimeoutMs ?? 0,
+          workflowTaskTimeout: given.workflowTaskTimeout ?? activator.info.taskTimeoutMs,
+        }),
+        ...(given.backoffStartInterval === undefined ? {} : { backoffMs: msToNumber(given.backoffStartInterval) }),
+      });
+    });
+    return go({ args, options }) as Promise<never>;
+  };
+}
+
+/** Ends the run and goes on in another of the same type, with these arguments. */
+export function continueAsNew<F extends Workflow>(...args: Parameters<F>): Promise<never> {
+  return makeContinueAsNewFunc<F>()(...args);
+}

@@ -1,0 +1,129 @@
+import { CancelledFailure, type Duration, msToNumber } from '../common/index.ts';
+import { getActivator, maybeActivator } from './activator.ts';
+import { compose } from './interceptors.ts';
+import { CancellationScope, connectScopes } from './scope.ts';
+
+/** Options of a timer. */
+export interface TimerOptions {
+  /** One line for lists. */
+  summary?: string;
+}
+
+/** Waits, durably. Nothing or less than nothing is 1 ms. Cancelled with its scope. */
+export function sleep(duration: Duration, options?: TimerOptions): Promise<void> {
+  const activator = getActivator();
+  const seq = ++activator.seqs.timer;
+  const start = compose(activator.interceptors, 'outbound', 'startTimer', (input: { durationMs: number; seq: number }) =>
+    new Promise<void>((resolve, reject) => {
+      const scope = CancellationScope.current();
+      if (scope?.consideredCancelled) {
+        reject(scope.cancellation ?? new CancelledFailure('Cancellation scope cancelled'));
+        return;
+      }
+      const forget = scope?.onCancel((error) => {
+        if (!activator.timers.delete(seq)) return;
+        activator.push({ kind: 'cancel-timer', seq });
+        reject(error);
+      });
+      activator.push({
+        kind: 'start-timer',
+        seq,
+        delayMs: input.durationMs,
+        ...(options?.summary === undefined ? {} : { summary: options.summary }),
+      });
+      activator.timers.set(seq, {
+        resolve: () => {
+          forget?.();
+          resolve();
+        },
+        reject,
+      });
+    }),
+  );
+  return start({ durationMs: Math.max(1, msToNumber(duration)), seq }) as Promise<void>;
+}
+
+/** Waits until a condition holds; looked at after each job. */
+export function condition(check: () => boolean): Promise<void>;
+/** The same, until a time-out: false then, true where the condition held first. */
+export function condition(check: () => boolean, timeout: Duration, options?: TimerOptions): Promise<boolean>;
+export async function condition(check: () => boolean, timeout?: Duration, options?: TimerOptions): Promise<void | boolean> {
+  if (typeof check !== 'function') throw new TypeError('condition takes a function that says whether it holds');
+  if (timeout === undefined) return waitUntil(check);
+  return CancellationScope.cancellable(async () => {
+    const scope = CancellationScope.current()!;
+    try {
+      return await Promise.race([sleep(timeout, options).then(() => false), waitUntil(check).then(() => true)]);
+    } finally {
+      scope.cancel();
+    }
+  });
+}
+
+function waitUntil(check: () => boolean): Promise<void> {
+  const activator = getActivator();
+  return new Promise((resolve, reject) => {
+    const scope = CancellationScope.current();
+    if (scope?.consideredCancelled) {
+      reject(scope.cancellation ?? new CancelledFailure('Cancellation scope cancelled'));
+      return;
+    }
+    // Tried at once: a condition that holds needs no turn.
+    if (check()) {
+      resolve();
+      return;
+    }
+    const seq = ++activator.seqs.condition;
+    const forget = scope?.onCancel((error) => {
+      if (activator.conditions.delete(seq)) reject(error);
+    });
+    activator.conditions.set(seq, {
+      check,
+      resolve: () => {
+        forget?.();
+        resolve();
+      },
+    });
+  });
+}
+
+const handles = new WeakMap<object, Map<number, CancellationScope>>();
+let nextHandle = 1;
+
+/** The sandbox's `setTimeout`: a durable timer. */
+export function setWorkflowTimeout(callback: (...args: unknown[]) => void, delayMs?: number, ...args: unknown[]): number {
+  const activator = getActivator();
+  const scope = new CancellationScope({ cancellable: true, parent: CancellationScope.current() });
+  const mine = handles.get(activator) ?? new Map<number, CancellationScope>();
+  handles.set(activator, mine);
+  const handle = nextHandle++;
+  mine.set(handle, scope);
+  scope
+    .run(() => sleep(Math.max(1, Number(delayMs) || 1)))
+    .then(
+      () => {
+        mine.delete(handle);
+        callback(...args);
+      },
+      () => mine.delete(handle),
+    )
+    .catch((error: unknown) => activator.failWorkflow(error));
+  return handle;
+}
+
+/** The sandbox's `clearTimeout`. */
+export function clearWorkflowTimeout(handle: number): void {
+  const activator = maybeActivator();
+  const mine = activator && handles.get(activator);
+  mine?.get(handle)?.cancel();
+  mine?.delete(handle);
+}
+
+connectScopes(
+  () => maybeActivator()?.rootScope,
+  (timeout, fire) => {
+    const scope = new CancellationScope({ cancellable: true, parent: undefined });
+    scope.run(() => sleep(timeout)).then(fire, () => undefined);
+    return () => scope.cancel();
+  },
+);
