@@ -100,7 +100,8 @@ export class Context {
   /** @throws Error outside an activity */
   static current(): Context {
     const context = asyncLocalStorage.getStore();
-    if (!context) throw new Error('Activity context not initialized: this is called from inside an activity function only');
+    if (!context)
+      throw new Error('Activity context not initialized: this is called from inside an activity function only');
     return context;
   }
 

@@ -1,8 +1,20 @@
-import { codeWire, defaultPayloadConverter, errorToFailure, type LoadedDataConverter, toWire, type WireOutcome } from '../common/index.ts';
+import {
+  codeWire,
+  defaultPayloadConverter,
+  errorToFailure,
+  type LoadedDataConverter,
+  toWire,
+  type WireOutcome,
+} from '../common/index.ts';
 import type { ActivityRef } from '../contract/index.ts';
 import { PleachError } from '../core/index.ts';
 import { type Connection, defaultIdentity } from './connection.ts';
-import { ActivityCancelledError, ActivityCompletionError, ActivityNotFoundError, ActivityPausedError } from './errors.ts';
+import {
+  ActivityCancelledError,
+  ActivityCompletionError,
+  ActivityNotFoundError,
+  ActivityPausedError,
+} from './errors.ts';
 
 /** An activity named by its run. */
 export interface FullActivityId {
@@ -18,7 +30,12 @@ export class ActivityClient {
   readonly #identity: string;
   readonly #converter: LoadedDataConverter;
 
-  constructor(options: { connection: Connection; namespace?: string; identity?: string; dataConverter?: Partial<LoadedDataConverter> }) {
+  constructor(options: {
+    connection: Connection;
+    namespace?: string;
+    identity?: string;
+    dataConverter?: Partial<LoadedDataConverter>;
+  }) {
     this.#connection = options.connection;
     this.#namespace = options.namespace ?? 'default';
     this.#identity = options.identity ?? defaultIdentity();
@@ -54,23 +71,36 @@ export class ActivityClient {
       identity: this.#identity,
       ...(details === undefined ? {} : { details: [toWire(this.#converter.payloadConverter, details)] }),
     };
-    const answer = await this.#ask(() => this.#connection.caller.call('heartbeat-activity', params, this.#connection.callOptions()));
+    const answer = await this.#ask(() =>
+      this.#connection.caller.call('heartbeat-activity', params, this.#connection.callOptions()),
+    );
     if (answer.cancelRequested) throw new ActivityCancelledError('the activity was asked to cancel');
     if (answer.paused) throw new ActivityPausedError('the activity is paused');
   }
 
   async #settle(at: Uint8Array | FullActivityId, outcome: WireOutcome): Promise<void> {
-    const params = { activity: this.#ref(at), outcome: await codeWire(outcome, this.#converter.payloadCodecs, 'encode'), identity: this.#identity };
+    const params = {
+      activity: this.#ref(at),
+      outcome: await codeWire(outcome, this.#converter.payloadCodecs, 'encode'),
+      identity: this.#identity,
+    };
     await this.#ask(() => this.#connection.caller.call('complete-activity', params, this.#connection.callOptions()));
   }
 
   #ref(at: Uint8Array | FullActivityId): ActivityRef {
     if (at instanceof Uint8Array) return { token: new TextDecoder().decode(at) };
     if (typeof at?.activityId !== 'string' || typeof at.workflowId !== 'string') {
-      throw new PleachError('INVALID_ARGUMENT', 'an activity is named by its task token, or by { workflowId, activityId, runId? }', {});
+      throw new PleachError(
+        'INVALID_ARGUMENT',
+        'an activity is named by its task token, or by { workflowId, activityId, runId? }',
+        {},
+      );
     }
     const { workflowId, runId, activityId } = at;
-    return { target: { namespace: this.#namespace, workflowId, ...(runId === undefined ? {} : { runId }) }, activityId };
+    return {
+      target: { namespace: this.#namespace, workflowId, ...(runId === undefined ? {} : { runId }) },
+      activityId,
+    };
   }
 
   async #ask<T>(work: () => Promise<T>): Promise<T> {
@@ -78,7 +108,8 @@ export class ActivityClient {
       return await work();
     } catch (error) {
       const gone = ['TOKEN_STALE', 'ACTIVITY_NOT_FOUND', 'WORKFLOW_NOT_FOUND', 'WORKFLOW_CLOSED'];
-      if (error instanceof PleachError && gone.includes(error.code)) throw new ActivityNotFoundError(error.message, { cause: error });
+      if (error instanceof PleachError && gone.includes(error.code))
+        throw new ActivityNotFoundError(error.message, { cause: error });
       if (error instanceof PleachError && error.code === 'INVALID_ARGUMENT') throw error;
       throw new ActivityCompletionError('the activity could not be reached', { cause: error });
     }

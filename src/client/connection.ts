@@ -63,7 +63,11 @@ export class Connection {
   callOptions(isLong = false): CallOptions {
     const { deadlineAt, signal } = this.#scope;
     return {
-      ...(deadlineAt === undefined ? (isLong ? {} : { timeoutMs: CALL_TIMEOUT_MS }) : { timeoutMs: Math.max(0, deadlineAt - systemClock.now()) }),
+      ...(deadlineAt === undefined
+        ? isLong
+          ? {}
+          : { timeoutMs: CALL_TIMEOUT_MS }
+        : { timeoutMs: Math.max(0, deadlineAt - systemClock.now()) }),
       ...(signal ? { signal } : {}),
     };
   }
@@ -77,15 +81,28 @@ export class Connection {
 /** Opens an address and its link. */
 export async function openCaller(options: ConnectionOptions): Promise<KernelCaller> {
   const { address = DEFAULT_ADDRESS, connectTimeout = '10s' } = options;
-  if (typeof address !== 'string') throw new PleachError('INVALID_ARGUMENT', `an address is text, such as sqlite:./file.db; this is ${typeof address}`, { address });
+  if (typeof address !== 'string')
+    throw new PleachError(
+      'INVALID_ARGUMENT',
+      `an address is text, such as sqlite:./file.db; this is ${typeof address}`,
+      { address },
+    );
   const timeoutMs = msToNumber(connectTimeout);
   const kernel = await openAddress(address, options.engine);
   const caller = new KernelCaller(kernel, kernel.clock ?? systemClock, systemRandom());
   const timeout = new Promise<never>((_, reject) => {
     const timer = systemClock.after(timeoutMs, () =>
-      reject(new PleachError('DEADLINE_EXCEEDED', `no engine answered at ${address} within ${timeoutMs} ms`, { address, timeoutMs })),
+      reject(
+        new PleachError('DEADLINE_EXCEEDED', `no engine answered at ${address} within ${timeoutMs} ms`, {
+          address,
+          timeoutMs,
+        }),
+      ),
     );
-    void caller.connect().finally(() => timer.clear()).catch(() => undefined);
+    void caller
+      .connect()
+      .finally(() => timer.clear())
+      .catch(() => undefined);
   });
   try {
     await Promise.race([caller.connect(), timeout]);

@@ -1,4 +1,4 @@
-import { markInstances, type RetryState, TemporalFailure } from '../common/index.ts';
+import { markInstances, type RetryState, type TemporalFailure } from '../common/index.ts';
 import type { ErrorCode, PleachError } from '../core/index.ts';
 
 /** The numbers of gRPC's status codes, which code written for that SDK looks at. */

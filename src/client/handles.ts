@@ -55,7 +55,10 @@ export interface WorkflowHandle<W extends Workflow = Workflow> {
   /** Sends an update and waits for its result. @throws WorkflowUpdateFailedError */
   executeUpdate<Ret>(update: string | UpdateDefinition<Ret>, options?: WorkflowUpdateOptions): Promise<Ret>;
   /** Sends an update and waits until it is accepted. */
-  startUpdate<Ret>(update: string | UpdateDefinition<Ret>, options: WorkflowUpdateOptions & { waitForStage: 'ACCEPTED' }): Promise<WorkflowUpdateHandle<Ret>>;
+  startUpdate<Ret>(
+    update: string | UpdateDefinition<Ret>,
+    options: WorkflowUpdateOptions & { waitForStage: 'ACCEPTED' },
+  ): Promise<WorkflowUpdateHandle<Ret>>;
   getUpdateHandle<Ret>(updateId: string): WorkflowUpdateHandle<Ret>;
   /** Asks the run to cancel itself. */
   cancel(): Promise<void>;
@@ -66,6 +69,10 @@ export interface WorkflowHandle<W extends Workflow = Workflow> {
 }
 
 /** The handle of a run that this client started. */
-export type WorkflowHandleWithFirstExecutionRunId<W extends Workflow = Workflow> = WorkflowHandle<W> & { readonly firstExecutionRunId: string };
+export type WorkflowHandleWithFirstExecutionRunId<W extends Workflow = Workflow> = WorkflowHandle<W> & {
+  readonly firstExecutionRunId: string;
+};
 /** The handle of a run that signal-with-start reached. */
-export type WorkflowHandleWithSignaledRunId<W extends Workflow = Workflow> = WorkflowHandle<W> & { readonly signaledRunId: string };
+export type WorkflowHandleWithSignaledRunId<W extends Workflow = Workflow> = WorkflowHandle<W> & {
+  readonly signaledRunId: string;
+};

@@ -13,7 +13,7 @@
  */
 import type { LoadedDataConverter } from '../common/index.ts';
 import { ActivityClient } from './activity-client.ts';
-import { Connection } from './connection.ts';
+import type { Connection } from './connection.ts';
 import { WorkflowClient } from './workflow-client.ts';
 
 export * from './activity-client.ts';

@@ -26,8 +26,17 @@ export type WorkflowStartOptions<W extends Workflow = Workflow> = WithWorkflowAr
 /** @throws INVALID_ARGUMENT that names the field, its value and what it may be */
 export function requireText(what: string, value: unknown): string {
   if (typeof value === 'string' && value.length > 0 && value.length <= LIMITS.nameCharactersMax) return value;
-  const found = value === undefined ? 'missing' : typeof value === 'string' ? `${value.length} characters long` : `a ${typeof value}`;
-  throw new PleachError('INVALID_ARGUMENT', `${what} is text of 1 to ${LIMITS.nameCharactersMax} characters; it is ${found}`, { what, found });
+  const found =
+    value === undefined
+      ? 'missing'
+      : typeof value === 'string'
+        ? `${value.length} characters long`
+        : `a ${typeof value}`;
+  throw new PleachError(
+    'INVALID_ARGUMENT',
+    `${what} is text of 1 to ${LIMITS.nameCharactersMax} characters; it is ${found}`,
+    { what, found },
+  );
 }
 
 /** The name of a workflow: given as text, or as the function. */
@@ -37,13 +46,21 @@ export function typeName(workflow: unknown): string {
 }
 
 /** Writes the options of a start as they travel. */
-export function compileStart(workflow: unknown, options: WorkflowOptions & { args?: readonly unknown[] }, converter: PayloadConverter): WireStart {
+export function compileStart(
+  workflow: unknown,
+  options: WorkflowOptions & { args?: readonly unknown[] },
+  converter: PayloadConverter,
+): WireStart {
   if (typeof options !== 'object' || options === null) {
-    throw new PleachError('INVALID_ARGUMENT', 'a start needs options: { workflowId, taskQueue, args }', { found: typeof options });
+    throw new PleachError('INVALID_ARGUMENT', 'a start needs options: { workflowId, taskQueue, args }', {
+      found: typeof options,
+    });
   }
   const args = options.args ?? [];
   if (!Array.isArray(args)) {
-    throw new PleachError('INVALID_ARGUMENT', `args is a list of the workflow's arguments; it is a ${typeof args}`, { found: typeof args });
+    throw new PleachError('INVALID_ARGUMENT', `args is a list of the workflow's arguments; it is a ${typeof args}`, {
+      found: typeof args,
+    });
   }
   let compiled: Partial<WireStart>;
   try {
@@ -54,7 +71,10 @@ export function compileStart(workflow: unknown, options: WorkflowOptions & { arg
       ...optional('taskTimeoutMs', msOptionalToNumber(options.workflowTaskTimeout)),
       ...optional('startDelayMs', msOptionalToNumber(options.startDelay)),
       ...optional('memo', toWireMap(converter, options.memo)),
-      ...optional('searchAttributes', searchAttributesToWire(converter, options.searchAttributes, options.typedSearchAttributes)),
+      ...optional(
+        'searchAttributes',
+        searchAttributesToWire(converter, options.searchAttributes, options.typedSearchAttributes),
+      ),
     };
   } catch (error) {
     throw new PleachError('INVALID_ARGUMENT', (error as Error).message, {}, { cause: error });

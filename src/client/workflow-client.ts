@@ -30,8 +30,20 @@ import {
   WorkflowUpdateFailedError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from './errors.ts';
-import type { WorkflowHandle, WorkflowHandleWithFirstExecutionRunId, WorkflowHandleWithSignaledRunId, WorkflowUpdateHandle, WorkflowExecutionDescription } from './handles.ts';
-import { compileStart, optional, requireText, type WorkflowOptions, type WorkflowStartOptions } from './start-options.ts';
+import type {
+  WorkflowHandle,
+  WorkflowHandleWithFirstExecutionRunId,
+  WorkflowHandleWithSignaledRunId,
+  WorkflowUpdateHandle,
+  WorkflowExecutionDescription,
+} from './handles.ts';
+import {
+  compileStart,
+  optional,
+  requireText,
+  type WorkflowOptions,
+  type WorkflowStartOptions,
+} from './start-options.ts';
 
 /** What a workflow client is made with. */
 export interface WorkflowClientOptions {
@@ -87,7 +99,12 @@ export class WorkflowClient {
   readonly #rejectWhen: WorkflowClientOptions['queryRejectCondition'];
 
   constructor(options: WorkflowClientOptions) {
-    if (!options?.connection) throw new PleachError('INVALID_ARGUMENT', 'a client needs a connection: await Connection.connect({ address })', {});
+    if (!options?.connection)
+      throw new PleachError(
+        'INVALID_ARGUMENT',
+        'a client needs a connection: await Connection.connect({ address })',
+        {},
+      );
     this.connection = options.connection;
     this.namespace = options.namespace ?? 'default';
     this.#identity = options.identity ?? defaultIdentity();
@@ -99,16 +116,27 @@ export class WorkflowClient {
    * Starts a run. When this returns, it is durable.
    * @throws WorkflowExecutionAlreadyStartedError · ServiceError · PleachError INVALID_ARGUMENT
    */
-  async start<W extends Workflow>(workflow: string | W, options: WorkflowStartOptions<W>): Promise<WorkflowHandleWithFirstExecutionRunId<W>> {
+  async start<W extends Workflow>(
+    workflow: string | W,
+    options: WorkflowStartOptions<W>,
+  ): Promise<WorkflowHandleWithFirstExecutionRunId<W>> {
     const start = await this.#compile(workflow, options);
     const params = { namespace: this.namespace, start, ...this.#effect() };
-    const { runId } = await this.#ask({ workflowId: start.workflowId, type: start.type }, () => this.connection.caller.call('start', params, this.connection.callOptions()));
-    const handle = this.#handle<W>({ workflowId: start.workflowId }, { firstRunId: runId, ...optional('followRuns', options.followRuns) });
+    const { runId } = await this.#ask({ workflowId: start.workflowId, type: start.type }, () =>
+      this.connection.caller.call('start', params, this.connection.callOptions()),
+    );
+    const handle = this.#handle<W>(
+      { workflowId: start.workflowId },
+      { firstRunId: runId, ...optional('followRuns', options.followRuns) },
+    );
     return Object.assign(handle, { firstExecutionRunId: runId });
   }
 
   /** Starts a run and waits for its result. */
-  async execute<W extends Workflow>(workflow: string | W, options: WorkflowStartOptions<W>): Promise<WorkflowResultType<W>> {
+  async execute<W extends Workflow>(
+    workflow: string | W,
+    options: WorkflowStartOptions<W>,
+  ): Promise<WorkflowResultType<W>> {
     return (await this.start(workflow, options)).result();
   }
 
@@ -134,7 +162,10 @@ export class WorkflowClient {
   /** Starts an update of a run, which is started first where none is open. */
   async startUpdateWithStart<Ret, W extends Workflow>(
     update: string | UpdateDefinition<Ret>,
-    options: WorkflowUpdateOptions & { waitForStage: 'ACCEPTED'; startWorkflowOperation: WithStartWorkflowOperation<W> },
+    options: WorkflowUpdateOptions & {
+      waitForStage: 'ACCEPTED';
+      startWorkflowOperation: WithStartWorkflowOperation<W>;
+    },
   ): Promise<WorkflowUpdateHandle<Ret>> {
     return this.#updateWithStart<Ret, W>(update, options, 'ACCEPTED');
   }
@@ -153,11 +184,20 @@ export class WorkflowClient {
     waitFor: UpdateStage,
   ): Promise<WorkflowUpdateHandle<Ret>> {
     const operation = options.startWorkflowOperation;
-    if (operation.used) throw new PleachError('INVALID_ARGUMENT', 'a WithStartWorkflowOperation is good for one update; make another', {});
+    if (operation.used)
+      throw new PleachError(
+        'INVALID_ARGUMENT',
+        'a WithStartWorkflowOperation is good for one update; make another',
+        {},
+      );
     operation.used = true;
     try {
       if (!operation.options.workflowIdConflictPolicy) {
-        throw new PleachError('INVALID_ARGUMENT', 'a start that rides with an update needs workflowIdConflictPolicy: USE_EXISTING or FAIL', {});
+        throw new PleachError(
+          'INVALID_ARGUMENT',
+          'a start that rides with an update needs workflowIdConflictPolicy: USE_EXISTING or FAIL',
+          {},
+        );
       }
       const start = await this.#compile(operation.workflow, operation.options);
       const updateId = options.updateId ?? this.connection.caller.newRequestId();
@@ -170,9 +210,15 @@ export class WorkflowClient {
         waitFor,
         ...this.#effect(),
       };
-      const answer = await this.#askUpdate(start.workflowId, () => this.connection.caller.call('update-with-start', params, this.connection.callOptions(true)));
+      const answer = await this.#askUpdate(start.workflowId, () =>
+        this.connection.caller.call('update-with-start', params, this.connection.callOptions(true)),
+      );
       operation.settle(this.#handle<W>({ workflowId: start.workflowId }, { firstRunId: answer.runId }));
-      return this.#updateHandle<Ret>({ namespace: this.namespace, workflowId: start.workflowId, runId: answer.runId }, updateId, answer);
+      return this.#updateHandle<Ret>(
+        { namespace: this.namespace, workflowId: start.workflowId, runId: answer.runId },
+        updateId,
+        answer,
+      );
     } catch (error) {
       operation.settle(error instanceof Error ? error : new Error(String(error)));
       throw error;
@@ -180,7 +226,11 @@ export class WorkflowClient {
   }
 
   /** A handle on a run that may be there already. */
-  getHandle<W extends Workflow>(workflowId: string, runId?: string, options: { firstExecutionRunId?: string; followRuns?: boolean } = {}): WorkflowHandle<W> {
+  getHandle<W extends Workflow>(
+    workflowId: string,
+    runId?: string,
+    options: { firstExecutionRunId?: string; followRuns?: boolean } = {},
+  ): WorkflowHandle<W> {
     requireText('workflowId', workflowId);
     return this.#handle<W>(
       { workflowId, ...optional('runId', runId) },
@@ -189,7 +239,11 @@ export class WorkflowClient {
   }
 
   /** Waits for the result of a run, following its successors. */
-  async result<W extends Workflow>(workflowId: string, runId?: string, options: { followRuns?: boolean } = {}): Promise<WorkflowResultType<W>> {
+  async result<W extends Workflow>(
+    workflowId: string,
+    runId?: string,
+    options: { followRuns?: boolean } = {},
+  ): Promise<WorkflowResultType<W>> {
     let target: RunTarget = { namespace: this.namespace, workflowId, ...optional('runId', runId) };
     for (;;) {
       const asked = target;
@@ -200,7 +254,11 @@ export class WorkflowClient {
         target = { namespace: this.namespace, workflowId, runId: answer.nextRunId };
         continue;
       }
-      const decoded = await codeWire({ value: answer.value, failure: answer.failure }, this.#converter.payloadCodecs, 'decode');
+      const decoded = await codeWire(
+        { value: answer.value, failure: answer.failure },
+        this.#converter.payloadCodecs,
+        'decode',
+      );
       const cause = decoded.failure && failureToError(decoded.failure, this.#converter.payloadConverter);
       switch (answer.status) {
         case 'COMPLETED':
@@ -212,7 +270,11 @@ export class WorkflowClient {
         case 'TERMINATED':
           throw new WorkflowFailedError('Workflow execution terminated', cause, 'NON_RETRYABLE_FAILURE');
         case 'TIMED_OUT':
-          throw new WorkflowFailedError('Workflow execution timed out', cause ?? new TimeoutFailure('Workflow execution timed out', undefined, 'START_TO_CLOSE'), 'TIMEOUT');
+          throw new WorkflowFailedError(
+            'Workflow execution timed out',
+            cause ?? new TimeoutFailure('Workflow execution timed out', undefined, 'START_TO_CLOSE'),
+            'TIMEOUT',
+          );
         default:
           throw new WorkflowFailedError('Workflow execution failed', cause, 'RETRY_POLICY_NOT_SET');
       }
@@ -221,7 +283,10 @@ export class WorkflowClient {
 
   // ---- a handle's acts ----
 
-  #handle<W extends Workflow>(at: { workflowId: string; runId?: string }, options: { firstRunId?: string; followRuns?: boolean }): WorkflowHandle<W> {
+  #handle<W extends Workflow>(
+    at: { workflowId: string; runId?: string },
+    options: { firstRunId?: string; followRuns?: boolean },
+  ): WorkflowHandle<W> {
     const { workflowId } = at;
     const target: RunTarget = { namespace: this.namespace, ...at, ...optional('firstRunId', options.firstRunId) };
     const { caller } = this.connection;
@@ -231,28 +296,35 @@ export class WorkflowClient {
       workflowId,
       runId: at.runId,
       client: this,
-      result: () => this.result<W>(workflowId, at.runId ?? options.firstRunId, { followRuns: options.followRuns ?? true }),
+      result: () =>
+        this.result<W>(workflowId, at.runId ?? options.firstRunId, { followRuns: options.followRuns ?? true }),
       signal: async (signal, ...args) => {
         const params = { target, name: nameOf(signal, 'signal'), input: await this.#input(args), ...this.#effect() };
         await this.#ask(named, () => caller.call('signal', params, call()));
       },
-      query: async <Ret>(query: string | QueryDefinition<Ret>, ...args: unknown[]) => this.#query<Ret>(target, query, args),
+      query: async <Ret>(query: string | QueryDefinition<Ret>, ...args: unknown[]) =>
+        this.#query<Ret>(target, query, args),
       executeUpdate: async <Ret>(update: string | UpdateDefinition<Ret>, given: WorkflowUpdateOptions = {}) =>
         (await this.#update<Ret>(target, update, given, 'COMPLETED')).result(),
-      startUpdate: <Ret>(update: string | UpdateDefinition<Ret>, given: WorkflowUpdateOptions & { waitForStage: 'ACCEPTED' }) =>
-        this.#update<Ret>(target, update, given, given?.waitForStage ?? 'ACCEPTED'),
-      getUpdateHandle: <Ret>(updateId: string) => this.#updateHandle<Ret>(target, requireText('updateId', updateId), undefined),
+      startUpdate: <Ret>(
+        update: string | UpdateDefinition<Ret>,
+        given: WorkflowUpdateOptions & { waitForStage: 'ACCEPTED' },
+      ) => this.#update<Ret>(target, update, given, given?.waitForStage ?? 'ACCEPTED'),
+      getUpdateHandle: <Ret>(updateId: string) =>
+        this.#updateHandle<Ret>(target, requireText('updateId', updateId), undefined),
       cancel: async () => {
         await this.#ask(named, () => caller.call('cancel', { target, ...this.#effect() }, call()));
       },
       terminate: async (reason?: string) => {
-        await this.#ask(named, () => caller.call('terminate', { target, ...optional('reason', reason), ...this.#effect() }, call()));
+        await this.#ask(named, () =>
+          caller.call('terminate', { target, ...optional('reason', reason), ...this.#effect() }, call()),
+        );
       },
       describe: () => this.#describe(target),
       fetchHistory: async () => {
         const segments: Segment[] = [];
         let runId = '';
-        for (let fromSeq: number | undefined = 1; fromSeq !== undefined; ) {
+        for (let fromSeq: number | undefined = 1; fromSeq !== undefined;) {
           const from: number = fromSeq;
           const page = await this.#ask(named, () => caller.call('history', { target, fromSeq: from }, call()));
           segments.push(...page.segments);
@@ -271,7 +343,9 @@ export class WorkflowClient {
       input: await this.#input(args),
       ...optional('rejectWhen', this.#rejectWhen),
     };
-    const answer = await this.#ask(target, () => this.connection.caller.call('query', params, this.connection.callOptions()));
+    const answer = await this.#ask(target, () =>
+      this.connection.caller.call('query', params, this.connection.callOptions()),
+    );
     if ('rejected' in answer) throw new QueryRejectedError(answer.rejected);
     if ('failure' in answer) {
       const failure = await codeWire(answer.failure, this.#converter.payloadCodecs, 'decode');
@@ -282,10 +356,24 @@ export class WorkflowClient {
     return fromWire(this.#converter.payloadConverter, value);
   }
 
-  async #update<Ret>(target: RunTarget, update: string | UpdateDefinition<Ret>, given: WorkflowUpdateOptions, waitFor: UpdateStage): Promise<WorkflowUpdateHandle<Ret>> {
+  async #update<Ret>(
+    target: RunTarget,
+    update: string | UpdateDefinition<Ret>,
+    given: WorkflowUpdateOptions,
+    waitFor: UpdateStage,
+  ): Promise<WorkflowUpdateHandle<Ret>> {
     const updateId = given.updateId ?? this.connection.caller.newRequestId();
-    const params = { target, updateId, name: nameOf(update, 'update'), input: await this.#input(given.args ?? []), waitFor, ...this.#effect() };
-    const answer = await this.#askUpdate(target.workflowId, () => this.connection.caller.call('update', params, this.connection.callOptions(true)));
+    const params = {
+      target,
+      updateId,
+      name: nameOf(update, 'update'),
+      input: await this.#input(given.args ?? []),
+      waitFor,
+      ...this.#effect(),
+    };
+    const answer = await this.#askUpdate(target.workflowId, () =>
+      this.connection.caller.call('update', params, this.connection.callOptions(true)),
+    );
     return this.#updateHandle<Ret>({ ...target, runId: answer.runId }, updateId, answer);
   }
 
@@ -298,7 +386,11 @@ export class WorkflowClient {
         const answer = known?.outcome
           ? known
           : await this.#askUpdate(target.workflowId, () =>
-              this.connection.caller.call('poll-update', { target, updateId, waitFor: 'COMPLETED' }, this.connection.callOptions(true)),
+              this.connection.caller.call(
+                'poll-update',
+                { target, updateId, waitFor: 'COMPLETED' },
+                this.connection.callOptions(true),
+              ),
             );
         return this.#updateResult<Ret>(answer.outcome);
       },
@@ -309,11 +401,16 @@ export class WorkflowClient {
     if (!outcome) throw new WorkflowUpdateRPCTimeoutOrCancelledError('the update has no result yet');
     const decoded = await codeWire(outcome, this.#converter.payloadCodecs, 'decode');
     if (decoded.status === 'completed') return fromWire(this.#converter.payloadConverter, decoded.value);
-    throw new WorkflowUpdateFailedError('Workflow Update failed', failureToError(decoded.failure, this.#converter.payloadConverter));
+    throw new WorkflowUpdateFailedError(
+      'Workflow Update failed',
+      failureToError(decoded.failure, this.#converter.payloadConverter),
+    );
   }
 
   async #describe(target: RunTarget): Promise<WorkflowExecutionDescription> {
-    const raw = await this.#ask(target, () => this.connection.caller.call('describe', { target }, this.connection.callOptions()));
+    const raw = await this.#ask(target, () =>
+      this.connection.caller.call('describe', { target }, this.connection.callOptions()),
+    );
     const { memo } = await codeWire({ memo: raw.memo }, this.#converter.payloadCodecs, 'decode');
     const attributes = searchAttributesFromWire(this.#converter.payloadConverter, raw.searchAttributes);
     return {
@@ -337,12 +434,20 @@ export class WorkflowClient {
   }
 
   async #compile(workflow: unknown, options: WorkflowOptions & { args?: readonly unknown[] }) {
-    return codeWire(compileStart(workflow, options, this.#converter.payloadConverter), this.#converter.payloadCodecs, 'encode');
+    return codeWire(
+      compileStart(workflow, options, this.#converter.payloadConverter),
+      this.#converter.payloadCodecs,
+      'encode',
+    );
   }
 
   async #input(args: readonly unknown[]) {
     if (!Array.isArray(args)) throw new PleachError('INVALID_ARGUMENT', `args is a list; it is a ${typeof args}`, {});
-    const { input } = await codeWire({ input: toWireList(this.#converter.payloadConverter, args) }, this.#converter.payloadCodecs, 'encode');
+    const { input } = await codeWire(
+      { input: toWireList(this.#converter.payloadConverter, args) },
+      this.#converter.payloadCodecs,
+      'encode',
+    );
     return input;
   }
 
@@ -359,7 +464,9 @@ export class WorkflowClient {
       return await work();
     } catch (error) {
       if (error instanceof PleachError && error.code === 'DEADLINE_EXCEEDED') {
-        throw new WorkflowUpdateRPCTimeoutOrCancelledError('waiting for the update took too long', { cause: serviceError(error) });
+        throw new WorkflowUpdateRPCTimeoutOrCancelledError('waiting for the update took too long', {
+          cause: serviceError(error),
+        });
       }
       if (error instanceof Error && error.name === 'AbortError') {
         throw new WorkflowUpdateRPCTimeoutOrCancelledError('waiting for the update was given up', { cause: error });
@@ -369,19 +476,28 @@ export class WorkflowClient {
   }
 }
 
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
+
 function nameOf(definition: unknown, what: string): string {
-  return requireText(`the ${what} name`, typeof definition === 'object' && definition !== null ? (definition as { name?: unknown }).name : definition);
+  return requireText(
+    `the ${what} name`,
+    typeof definition === 'object' && definition !== null ? (definition as { name?: unknown }).name : definition,
+  );
 }
 
 function translate(error: unknown, about: { workflowId: string; runId?: string; type?: string }): unknown {
   if (!(error instanceof PleachError)) return error;
   switch (error.code) {
     case 'WORKFLOW_ALREADY_STARTED':
-      return new WorkflowExecutionAlreadyStartedError(error.message, about.workflowId, about.type ?? String(error.details['workflowType'] ?? ''));
+      return new WorkflowExecutionAlreadyStartedError(
+        error.message,
+        about.workflowId,
+        about.type ?? textOf(error.details['workflowType']),
+      );
     case 'WORKFLOW_NOT_FOUND':
       return new WorkflowNotFoundError(error.message, about.workflowId, about.runId);
     case 'WORKFLOW_CLOSED':
-      return new WorkflowNotFoundError(error.message, about.workflowId, about.runId, String(error.details['status'] ?? ''));
+      return new WorkflowNotFoundError(error.message, about.workflowId, about.runId, textOf(error.details['status']));
     case 'INVALID_ARGUMENT':
     case 'LIMIT_EXCEEDED':
     case 'PAYLOAD_MALFORMED':

@@ -25,10 +25,13 @@ export function msToNumber(duration: Duration): number {
     if (Number.isFinite(duration)) return duration;
     throw new TypeError(`a duration is a finite number of milliseconds, or text like "10s"; this is ${duration}`);
   }
-  const match = typeof duration === 'string' && duration.length <= 100 ? /^\s*(-?\d*\.?\d+)\s*([a-z]*)\s*$/i.exec(duration) : null;
+  const match =
+    typeof duration === 'string' && duration.length <= 100 ? /^\s*(-?\d*\.?\d+)\s*([a-z]*)\s*$/i.exec(duration) : null;
   const unit = match ? UNITS[match[2]!.toLowerCase() || 'ms'] : undefined;
   if (!match || unit === undefined) {
-    throw new TypeError(`a duration is a number of milliseconds, or text like "500ms", "10s", "5 minutes", "1.5h", "2 days"; this is ${JSON.stringify(duration)}`);
+    throw new TypeError(
+      `a duration is a number of milliseconds, or text like "500ms", "10s", "5 minutes", "1.5h", "2 days"; this is ${JSON.stringify(duration)}`,
+    );
   }
   return Number(match[1]) * unit;
 }

@@ -30,9 +30,18 @@ export function decodeIfUtf8(bytes: Uint8Array): string | undefined {
 
 function decodeStrictly(bytes: Uint8Array, strict: boolean): string | undefined {
   let text = '';
-  for (let i = 0; i < bytes.length; ) {
+  for (let i = 0; i < bytes.length;) {
     const first = bytes[i]!;
-    const length = first < 0x80 ? 1 : first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
+    const length =
+      first < 0x80
+        ? 1
+        : first >= 0xc2 && first < 0xe0
+          ? 2
+          : first >= 0xe0 && first < 0xf0
+            ? 3
+            : first >= 0xf0 && first < 0xf5
+              ? 4
+              : 0;
     let point = length === 1 ? first : first & (0x7f >> length);
     let good = length > 0 && i + length <= bytes.length;
     for (let k = 1; good && k < length; k++) {
@@ -55,7 +64,7 @@ function decodeStrictly(bytes: Uint8Array, strict: boolean): string | undefined 
 }
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-const VALUES = new Map([...ALPHABET].map((character, value) => [character, value]));
+const VALUES = new Map(Array.from(ALPHABET, (character, value) => [character, value]));
 
 /** Bytes to base64, padded. */
 export function toBase64(bytes: Uint8Array): string {

@@ -62,14 +62,20 @@ function convert(error: unknown, converter: PayloadConverter, depth: number): Wi
     };
   }
   if (error instanceof CancelledFailure) {
-    return { ...base, kind: 'cancelled', ...(error.details.length ? { details: toWireList(converter, error.details) } : {}) };
+    return {
+      ...base,
+      kind: 'cancelled',
+      ...(error.details.length ? { details: toWireList(converter, error.details) } : {}),
+    };
   }
   if (error instanceof TimeoutFailure) {
     return {
       ...base,
       kind: 'timeout',
       timeoutType: error.timeoutType,
-      ...(error.lastHeartbeatDetails === undefined ? {} : { lastHeartbeatDetails: toWireList(converter, [error.lastHeartbeatDetails]) }),
+      ...(error.lastHeartbeatDetails === undefined
+        ? {}
+        : { lastHeartbeatDetails: toWireList(converter, [error.lastHeartbeatDetails]) }),
     };
   }
   if (error instanceof ServerFailure) return { ...base, kind: 'server', nonRetryable: error.nonRetryable };
@@ -97,11 +103,16 @@ export function failureToError(failure: WireFailure, converter: PayloadConverter
   const cause = failure.cause ? failureToError(failure.cause, converter) : undefined;
   const error = rebuild(failure, converter, cause);
   if (failure.stackTrace !== undefined) error.stack = `${error.name}: ${failure.message}\n${failure.stackTrace}`;
-  error.failure = failure;
+  // Not shown when the error is printed: it says the same once more.
+  Object.defineProperty(error, 'failure', { value: failure, writable: true, configurable: true, enumerable: false });
   return error;
 }
 
-function rebuild(failure: WireFailure, converter: PayloadConverter, cause: TemporalFailure | undefined): TemporalFailure {
+function rebuild(
+  failure: WireFailure,
+  converter: PayloadConverter,
+  cause: TemporalFailure | undefined,
+): TemporalFailure {
   switch (failure.kind) {
     case 'application':
       return new ApplicationFailure(
@@ -114,7 +125,14 @@ function rebuild(failure: WireFailure, converter: PayloadConverter, cause: Tempo
         failure.category,
       );
     case 'timeout':
-      return withCause(new TimeoutFailure(failure.message, fromWireList(converter, failure.lastHeartbeatDetails)[0], failure.timeoutType), cause);
+      return withCause(
+        new TimeoutFailure(
+          failure.message,
+          fromWireList(converter, failure.lastHeartbeatDetails)[0],
+          failure.timeoutType,
+        ),
+        cause,
+      );
     case 'cancelled':
       return new CancelledFailure(failure.message, fromWireList(converter, failure.details), cause);
     case 'terminated':
@@ -122,7 +140,14 @@ function rebuild(failure: WireFailure, converter: PayloadConverter, cause: Tempo
     case 'server':
       return new ServerFailure(failure.message, failure.nonRetryable ?? false, cause);
     case 'activity':
-      return new ActivityFailure(failure.message, failure.activityType, failure.activityId, failure.retryState, failure.identity, cause);
+      return new ActivityFailure(
+        failure.message,
+        failure.activityType,
+        failure.activityId,
+        failure.retryState,
+        failure.identity,
+        cause,
+      );
     case 'child':
       return new ChildWorkflowFailure(
         failure.namespace,
@@ -135,7 +160,8 @@ function rebuild(failure: WireFailure, converter: PayloadConverter, cause: Tempo
 }
 
 function withCause<E extends TemporalFailure>(error: E, cause: TemporalFailure | undefined): E {
-  if (cause) Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true, enumerable: false });
+  if (cause)
+    Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true, enumerable: false });
   return error;
 }
 

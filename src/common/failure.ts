@@ -152,7 +152,14 @@ export class ActivityFailure extends TemporalFailure {
   readonly retryState: RetryState;
   readonly identity: string | undefined;
 
-  constructor(message: string | undefined, activityType: string, activityId: string | undefined, retryState: RetryState, identity: string | undefined, cause?: unknown) {
+  constructor(
+    message: string | undefined,
+    activityType: string,
+    activityId: string | undefined,
+    retryState: RetryState,
+    identity: string | undefined,
+    cause?: unknown,
+  ) {
     super(message, cause);
     this.activityType = activityType;
     this.activityId = activityId;
@@ -169,7 +176,13 @@ export class ChildWorkflowFailure extends TemporalFailure {
   readonly workflowType: string;
   readonly retryState: RetryState;
 
-  constructor(namespace: string | undefined, execution: { workflowId: string; runId: string }, workflowType: string, retryState: RetryState, cause?: unknown) {
+  constructor(
+    namespace: string | undefined,
+    execution: { workflowId: string; runId: string },
+    workflowType: string,
+    retryState: RetryState,
+    cause?: unknown,
+  ) {
     super('Child Workflow execution failed', cause);
     this.namespace = namespace;
     this.execution = execution;
@@ -194,7 +207,8 @@ markInstances(WorkflowExecutionAlreadyStartedError, 'WorkflowExecutionAlreadySta
 
 /** The message at the bottom of a chain of causes. */
 export function rootCause(error: unknown): string | undefined {
-  if (error instanceof Error) return error.cause === undefined ? error.message : (rootCause(error.cause) ?? error.message);
+  if (error instanceof Error)
+    return error.cause === undefined ? error.message : (rootCause(error.cause) ?? error.message);
   if (error !== null && typeof error === 'object' && 'message' in error) return String(error.message);
   return typeof error === 'string' ? error : undefined;
 }

@@ -114,7 +114,10 @@ export class CompositePayloadConverter implements PayloadConverter {
     const encoding = payload.metadata?.[METADATA_ENCODING_KEY];
     if (!encoding) throw new ValueError('a payload without an encoding cannot be read');
     const converter = this.#byEncoding.get(decode(encoding));
-    if (!converter) throw new ValueError(`no converter reads the encoding "${decode(encoding)}"; there are ${[...this.#byEncoding.keys()].join(', ')}`);
+    if (!converter)
+      throw new ValueError(
+        `no converter reads the encoding "${decode(encoding)}"; there are ${[...this.#byEncoding.keys()].join(', ')}`,
+      );
     return converter.fromPayload<T>(payload);
   }
 }

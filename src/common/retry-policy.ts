@@ -45,7 +45,8 @@ export function compileRetryPolicy(policy: RetryPolicy): WireRetryPolicy {
     wire.initialIntervalMs = initialMs;
   }
   if (maximumMs !== undefined) {
-    if (maximumMs < (initialMs ?? 1000)) wrong('maximumInterval', policy.maximumInterval, 'no shorter than initialInterval');
+    if (maximumMs < (initialMs ?? 1000))
+      wrong('maximumInterval', policy.maximumInterval, 'no shorter than initialInterval');
     wire.maximumIntervalMs = maximumMs;
   }
   if (policy.backoffCoefficient !== undefined) {
@@ -54,7 +55,8 @@ export function compileRetryPolicy(policy: RetryPolicy): WireRetryPolicy {
   }
   const { maximumAttempts } = policy;
   if (maximumAttempts !== undefined && maximumAttempts !== Infinity) {
-    if (!Number.isInteger(maximumAttempts) || maximumAttempts <= 0) wrong('maximumAttempts', maximumAttempts, 'a whole number above 0, or Infinity');
+    if (!Number.isInteger(maximumAttempts) || maximumAttempts <= 0)
+      wrong('maximumAttempts', maximumAttempts, 'a whole number above 0, or Infinity');
     wire.maximumAttempts = maximumAttempts;
   }
   if (policy.nonRetryableErrorTypes) wire.nonRetryableErrorTypes = [...policy.nonRetryableErrorTypes];

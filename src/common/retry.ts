@@ -13,10 +13,16 @@ const MAXIMUM_TIMES_INITIAL = 100;
  * @param attempt the attempt that failed, from 1
  * @param fraction a number in [0, 1) that jitter draws from
  */
-export function decideRetry(policy: WireRetryPolicy, attempt: number, failure: WireFailure, fraction: number): RetryDecision {
+export function decideRetry(
+  policy: WireRetryPolicy,
+  attempt: number,
+  failure: WireFailure,
+  fraction: number,
+): RetryDecision {
   if (!mayRetry(policy, failure)) return { stop: 'NON_RETRYABLE_FAILURE' };
   if (policy.maximumAttempts && attempt >= policy.maximumAttempts) return { stop: 'MAXIMUM_ATTEMPTS_REACHED' };
-  if (failure.kind === 'application' && failure.nextRetryDelayMs !== undefined) return { retryAfterMs: failure.nextRetryDelayMs };
+  if (failure.kind === 'application' && failure.nextRetryDelayMs !== undefined)
+    return { retryAfterMs: failure.nextRetryDelayMs };
   let waitMs: number;
   if (policy.delaysMs) {
     const delayMs = policy.delaysMs[attempt - 1];
@@ -41,7 +47,9 @@ function mayRetry(policy: WireRetryPolicy, failure: WireFailure): boolean {
     case 'timeout':
       return failure.timeoutType === 'START_TO_CLOSE' || failure.timeoutType === 'HEARTBEAT';
     case 'application':
-      return !failure.nonRetryable && !(failure.type !== undefined && policy.nonRetryableErrorTypes?.includes(failure.type));
+      return (
+        !failure.nonRetryable && !(failure.type !== undefined && policy.nonRetryableErrorTypes?.includes(failure.type))
+      );
     case 'server':
       return !failure.nonRetryable;
     case 'activity':
@@ -51,7 +59,16 @@ function mayRetry(policy: WireRetryPolicy, failure: WireFailure): boolean {
 }
 
 /** Types that say the other side was not there: worth another try whatever the rest of a policy says. */
-const TRANSIENT = new Set(['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EPIPE', 'EAI_AGAIN', 'ENOTFOUND', 'EBUSY', 'UND_ERR_SOCKET']);
+const TRANSIENT = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ETIMEDOUT',
+  'EPIPE',
+  'EAI_AGAIN',
+  'ENOTFOUND',
+  'EBUSY',
+  'UND_ERR_SOCKET',
+]);
 
 /** Whether a rule speaks of a failure: of its kind and its type, where it names them. */
 function matches(rule: WireRetryRule, failure: WireFailure): boolean {
@@ -65,6 +82,9 @@ function matches(rule: WireRetryRule, failure: WireFailure): boolean {
     case 'worker-lost':
       return failure.kind === 'timeout' && failure.workerLost === true;
     case 'transient':
-      return failure.kind === 'server' || (failure.kind === 'application' && failure.type !== undefined && TRANSIENT.has(failure.type));
+      return (
+        failure.kind === 'server' ||
+        (failure.kind === 'application' && failure.type !== undefined && TRANSIENT.has(failure.type))
+      );
   }
 }

@@ -37,7 +37,9 @@ export interface SearchAttributeKey<T extends SearchAttributeType = SearchAttrib
 }
 
 /** A key with a value; null takes the attribute away. */
-export type SearchAttributePair = { [T in SearchAttributeType]: { key: SearchAttributeKey<T>; value: ValueOf[T] | null } }[SearchAttributeType];
+export type SearchAttributePair = {
+  [T in SearchAttributeType]: { key: SearchAttributeKey<T>; value: ValueOf[T] | null };
+}[SearchAttributeType];
 
 /** Names an attribute with its type. */
 export function defineSearchAttributeKey<T extends SearchAttributeType>(name: string, type: T): SearchAttributeKey<T> {
@@ -82,7 +84,8 @@ export function searchAttributesToWire(
   typed: readonly SearchAttributePair[] | TypedSearchAttributes | undefined,
 ): WirePayloadMap | undefined {
   const map: WirePayloadMap = {};
-  for (const [name, value] of Object.entries(untyped ?? {})) if (value !== undefined) map[name] = toWire(converter, value);
+  for (const [name, value] of Object.entries(untyped ?? {}))
+    if (value !== undefined) map[name] = toWire(converter, value);
   for (const { key, value } of typed instanceof TypedSearchAttributes ? typed.getAll() : (typed ?? [])) {
     map[key.name] = { encoding: 'json/plain', text: JSON.stringify(value), metadata: { type: key.type } };
   }
@@ -98,7 +101,10 @@ export function searchAttributesFromWire(
   const pairs: SearchAttributePair[] = [];
   for (const [name, wire] of Object.entries(map ?? {})) {
     const type = typeof wire === 'object' ? (wire.metadata?.['type'] as SearchAttributeType | undefined) : undefined;
-    let value = typeof wire === 'object' && wire.text !== undefined ? (JSON.parse(wire.text) as unknown) : fromWire(converter, wire);
+    let value =
+      typeof wire === 'object' && wire.text !== undefined
+        ? (JSON.parse(wire.text) as unknown)
+        : fromWire(converter, wire);
     if (value === null || value === undefined) continue;
     if (type === 'DATETIME') value = new Date(value as string);
     if (type) pairs.push({ key: { name, type }, value } as SearchAttributePair);

@@ -1,4 +1,7 @@
 import type { Duration } from './duration.ts';
+import type { Payload } from './payload.ts';
+import type { RetryPolicy } from './retry-policy.ts';
+import type { SearchAttributePair, SearchAttributes, TypedSearchAttributes } from './search-attributes.ts';
 
 /** Any workflow function. */
 // oxlint-disable-next-line typescript/no-explicit-any -- the field's own type: arguments are the author's
@@ -23,33 +26,35 @@ export const NotAnActivityMethod = Symbol.for('__PLEACH_NOT_AN_ACTIVITY_METHOD')
 
 /** Options, with `args` where the workflow takes any. */
 export type WithWorkflowArgs<W extends Workflow, T> = T &
-  (Parameters<W> extends [unknown, ...unknown[]] ? { args: Parameters<W> | Readonly<Parameters<W>> } : { args?: Parameters<W> | Readonly<Parameters<W>> });
+  (Parameters<W> extends [unknown, ...unknown[]]
+    ? { args: Parameters<W> | Readonly<Parameters<W>> }
+    : { args?: Parameters<W> | Readonly<Parameters<W>> });
 
 /** Headers as interceptors see them. */
-export type Headers = Record<string, import('./payload.ts').Payload>;
+export type Headers = Record<string, Payload>;
 
 /** A signal, by name and argument types. */
 // oxlint-disable-next-line typescript/no-explicit-any
 export interface SignalDefinition<Args extends any[] = any[], Name extends string = string> {
   type: 'signal';
   name: Name;
-  '__args'?: Args;
+  __args?: Args;
 }
 /** A query, by name, result and argument types. */
 // oxlint-disable-next-line typescript/no-explicit-any
 export interface QueryDefinition<Ret, Args extends any[] = any[], Name extends string = string> {
   type: 'query';
   name: Name;
-  '__args'?: Args;
-  '__ret'?: Ret;
+  __args?: Args;
+  __ret?: Ret;
 }
 /** An update, by name, result and argument types. */
 // oxlint-disable-next-line typescript/no-explicit-any
 export interface UpdateDefinition<Ret, Args extends any[] = any[], Name extends string = string> {
   type: 'update';
   name: Name;
-  '__args'?: Args;
-  '__ret'?: Ret;
+  __args?: Args;
+  __ret?: Ret;
 }
 
 /** A run, by its two ids. */
@@ -77,7 +82,11 @@ export const WorkflowIdConflictPolicy = {
 export type WorkflowIdConflictPolicy = (typeof WorkflowIdConflictPolicy)[keyof typeof WorkflowIdConflictPolicy];
 
 /** What happens to children when their parent closes. */
-export const ParentClosePolicy = { TERMINATE: 'TERMINATE', ABANDON: 'ABANDON', REQUEST_CANCEL: 'REQUEST_CANCEL' } as const;
+export const ParentClosePolicy = {
+  TERMINATE: 'TERMINATE',
+  ABANDON: 'ABANDON',
+  REQUEST_CANCEL: 'REQUEST_CANCEL',
+} as const;
 /** See the constant of this name. */
 export type ParentClosePolicy = (typeof ParentClosePolicy)[keyof typeof ParentClosePolicy];
 
@@ -98,7 +107,8 @@ export const ChildWorkflowCancellationType = {
   WAIT_CANCELLATION_REQUESTED: 'WAIT_CANCELLATION_REQUESTED',
 } as const;
 /** See the constant of this name. */
-export type ChildWorkflowCancellationType = (typeof ChildWorkflowCancellationType)[keyof typeof ChildWorkflowCancellationType];
+export type ChildWorkflowCancellationType =
+  (typeof ChildWorkflowCancellationType)[keyof typeof ChildWorkflowCancellationType];
 
 /** What is dispatched first: key 1 (first) to 5; default 3. */
 export interface Priority {
@@ -111,10 +121,10 @@ export interface Priority {
 export interface CommonWorkflowOptions {
   workflowIdReusePolicy?: WorkflowIdReusePolicy;
   workflowIdConflictPolicy?: WorkflowIdConflictPolicy;
-  retry?: import('./retry-policy.ts').RetryPolicy;
+  retry?: RetryPolicy;
   memo?: Record<string, unknown>;
-  searchAttributes?: import('./search-attributes.ts').SearchAttributes;
-  typedSearchAttributes?: import('./search-attributes.ts').SearchAttributePair[] | import('./search-attributes.ts').TypedSearchAttributes;
+  searchAttributes?: SearchAttributes;
+  typedSearchAttributes?: SearchAttributePair[] | TypedSearchAttributes;
   /** The whole chain of runs, retries and continue-as-new included. Default: no end. */
   workflowExecutionTimeout?: Duration;
   /** One run. Default: the same. */
@@ -135,7 +145,7 @@ export interface ActivityOptions {
   activityId?: string;
   taskQueue?: string;
   heartbeatTimeout?: Duration;
-  retry?: import('./retry-policy.ts').RetryPolicy;
+  retry?: RetryPolicy;
   startToCloseTimeout?: Duration;
   scheduleToStartTimeout?: Duration;
   scheduleToCloseTimeout?: Duration;
@@ -149,7 +159,7 @@ export interface ActivityOptions {
 
 /** A local activity's options. */
 export interface LocalActivityOptions {
-  retry?: import('./retry-policy.ts').RetryPolicy;
+  retry?: RetryPolicy;
   startToCloseTimeout?: Duration;
   scheduleToStartTimeout?: Duration;
   scheduleToCloseTimeout?: Duration;

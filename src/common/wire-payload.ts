@@ -1,6 +1,15 @@
 import { decode, decodeIfUtf8, encode, fromBase64, toBase64 } from './encoding.ts';
 import { ValueError } from './failure.ts';
-import { defaultPayloadConverter, encodingTypes, METADATA_ENCODING_KEY, type Payload, type PayloadCodec, type PayloadConverter, RawValue, isBytes } from './payload.ts';
+import {
+  defaultPayloadConverter,
+  encodingTypes,
+  METADATA_ENCODING_KEY,
+  type Payload,
+  type PayloadCodec,
+  type PayloadConverter,
+  RawValue,
+  isBytes,
+} from './payload.ts';
 import type { EncodedPayload, WirePayload, WirePayloadMap } from './wire/index.ts';
 
 /** Writes a payload as it travels. */
@@ -31,7 +40,8 @@ export function payloadFromWire(wire: WirePayload): Payload {
 
 /** Writes a value as it travels. JSON under the default converter, nearly everything, is its text and no bytes. */
 export function toWire(converter: PayloadConverter, value: unknown): WirePayload {
-  if (converter !== defaultPayloadConverter || value instanceof RawValue) return payloadToWire(converter.toPayload(value));
+  if (converter !== defaultPayloadConverter || value instanceof RawValue)
+    return payloadToWire(converter.toPayload(value));
   if (value === undefined) return { encoding: encodingTypes.METADATA_ENCODING_NULL };
   if (isBytes(value)) return { encoding: encodingTypes.METADATA_ENCODING_RAW, base64: toBase64(value) };
   const text = JSON.stringify(value) as string | undefined;
@@ -57,7 +67,10 @@ export function fromWireList(converter: PayloadConverter, list: readonly WirePay
 }
 
 /** Writes named values. */
-export function toWireMap(converter: PayloadConverter, map: Record<string, unknown> | undefined): WirePayloadMap | undefined {
+export function toWireMap(
+  converter: PayloadConverter,
+  map: Record<string, unknown> | undefined,
+): WirePayloadMap | undefined {
   if (!map) return undefined;
   return Object.fromEntries(Object.entries(map).map(([key, value]) => [key, toWire(converter, value)]));
 }
@@ -84,7 +97,11 @@ const PAYLOAD_KEYS = new Set([
  * Runs codecs over every payload inside a message (jobs, commands, outcomes), leaving the rest as it is. Search
  * attributes and headers are not encoded: the first are read by lists, the second by interceptors.
  */
-export async function codeWire<T>(message: T, codecs: readonly PayloadCodec[], direction: 'encode' | 'decode'): Promise<T> {
+export async function codeWire<T>(
+  message: T,
+  codecs: readonly PayloadCodec[],
+  direction: 'encode' | 'decode',
+): Promise<T> {
   if (codecs.length === 0) return message;
   const run = async (wires: WirePayload[]): Promise<WirePayload[]> => {
     let payloads = wires.map(payloadFromWire);

@@ -12,7 +12,9 @@
  * are assertions, which stay on in production.
  */
 export * from './errors.ts';
+export * from './exec.ts';
 export * from './ids.ts';
 export * from './limits.ts';
+export * from './log.ts';
 export * from './ports.ts';
 export * from './system.ts';

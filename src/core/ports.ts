@@ -13,8 +13,10 @@ export interface Clock {
   now(): number;
   /** Milliseconds since some fixed point of this process. */
   monotonicMs(): number;
-  /** Calls back once, at least `delayMs` after now by the monotonic clock. The wait does not keep the process alive. */
+  /** Calls back once, at least `delayMs` after now by the monotonic clock. A wait that was not cleared keeps the process alive. */
   after(delayMs: number, fire: () => void): Wait;
+  /** Calls back again and again, about every `periodMs`. Such a wait does not keep the process alive. */
+  every(periodMs: number, fire: () => void): Wait;
   /** Calls back in a later turn of the loop, after input and output that is already waiting. */
   soon(fire: () => void): void;
 }

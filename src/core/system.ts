@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto';
-import type { Clock, Log, Random } from './ports.ts';
+import type { Clock, Random } from './ports.ts';
 
 /** The host's clock. Waits longer than 2^31 ms, which the host would fire at once, are cut into legs. */
 export const systemClock: Clock = {
@@ -11,10 +11,13 @@ export const systemClock: Clock = {
     const arm = (leftMs: number): void => {
       const leg = Math.min(Math.max(leftMs, 0), LEG_MS);
       handle = setTimeout(() => (leftMs > LEG_MS ? arm(leftMs - LEG_MS) : fire()), Math.ceil(leg));
-      handle.unref();
     };
     arm(delayMs);
     return { clear: () => clearTimeout(handle) };
+  },
+  every(periodMs, fire) {
+    const handle = setInterval(fire, periodMs).unref();
+    return { clear: () => clearInterval(handle) };
   },
   soon(fire) {
     setImmediate(fire);
@@ -44,16 +47,4 @@ export function systemRandom(): Random {
       return (a * 2 ** 24 + b * 2 ** 16 + c * 2 ** 8 + d) / 2 ** 32;
     },
   };
-}
-
-/** Writes warnings and errors to standard error, a line each. */
-export const stderrLog: Log = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: (message, fields) => writeLine('warn', message, fields),
-  error: (message, fields) => writeLine('error', message, fields),
-};
-
-function writeLine(level: string, message: string, fields: Record<string, unknown> | undefined): void {
-  process.stderr.write(`pleach ${level}: ${message}${fields ? ` ${JSON.stringify(fields)}` : ''}\n`);
 }

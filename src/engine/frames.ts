@@ -38,7 +38,8 @@ export class FrameReader {
     if (this.#have < HEADER_BYTES) return undefined;
     let all = this.#chunks.length === 1 ? this.#chunks[0]! : this.#joined();
     const length = all.readUInt32BE(0);
-    if (length > FRAME_BYTES_MAX) throw new PleachError('INVALID_ARGUMENT', `a frame of ${length} bytes is too long`, { length });
+    if (length > FRAME_BYTES_MAX)
+      throw new PleachError('INVALID_ARGUMENT', `a frame of ${length} bytes is too long`, { length });
     if (this.#have < HEADER_BYTES + length) return undefined;
     all = this.#joined();
     this.#chunks = all.length > HEADER_BYTES + length ? [all.subarray(HEADER_BYTES + length)] : [];

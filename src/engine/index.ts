@@ -29,7 +29,11 @@ const memories = new Map<string, MemoryEngine>();
 export function openSqlite(address: string, options: EngineOptions = {}): SqliteEngine {
   const path = address.slice('sqlite:'.length).replace(/^\/\/(?=\/)/, '');
   if (path === '' || path === ':memory:') {
-    throw new PleachError('ADDRESS_UNSUPPORTED', `"${address}" names no file; write sqlite:./file.db, or memory: for a test`, { address });
+    throw new PleachError(
+      'ADDRESS_UNSUPPORTED',
+      `"${address}" names no file; write sqlite:./file.db, or memory: for a test`,
+      { address },
+    );
   }
   const file = resolve(path);
   const open = files.get(file);

@@ -3,7 +3,7 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { ToKernel } from '../contract/index.ts';
 import { assert, type Log, messageOf, PleachError, systemClock, systemRandom } from '../core/index.ts';
 import { KernelNode } from '../kernel/index.ts';
-import { SqliteStore } from '../store/index.ts';
+import { SqliteStore, type Store } from '../store/index.ts';
 import { makeChannel } from './link-pair.ts';
 import { listen, socketPath } from './socket.ts';
 import type { FromThread, ThreadData, ToThread } from './thread-messages.ts';
@@ -31,8 +31,12 @@ async function open(): Promise<void> {
   let store: SqliteStore | undefined;
   try {
     store = new SqliteStore(file, systemClock, options);
+    const wrapper =
+      options.storeWrapper === undefined
+        ? undefined
+        : ((await import(options.storeWrapper)) as { wrapStore(inner: Store): Store });
     node = await KernelNode.open({
-      store,
+      store: wrapper?.wrapStore(store) ?? store,
       clock: systemClock,
       random: systemRandom(),
       log,
@@ -41,7 +45,10 @@ async function open(): Promise<void> {
       ...(options.cachedRunsMax === undefined ? {} : { cachedRunsMax: options.cachedRunsMax }),
       ended: (error) => {
         server?.close();
-        say({ kind: 'ended', error: error && { code: error.code, message: error.message, details: { ...error.details } } });
+        say({
+          kind: 'ended',
+          error: error && { code: error.code, message: error.message, details: { ...error.details } },
+        });
       },
     });
     server = await listen(socketPath(file), node, systemClock);
@@ -74,7 +81,11 @@ host.on('message', (message: ToThread) => {
       serve(message.port);
       return;
     case 'figures':
-      say({ kind: 'figures', id: message.id, figures: { ...node?.journal.counts, ...node?.activations.counts, cpuMicros: process.threadCpuUsage() } });
+      say({
+        kind: 'figures',
+        id: message.id,
+        figures: { ...node?.journal.counts, ...node?.activations.counts, cpuMicros: process.threadCpuUsage() },
+      });
       return;
     case 'stop':
       void (async () => {

@@ -14,7 +14,10 @@ export interface LinkEnd {
  * Makes a peer's end of a channel, whatever carries it. Messages of one turn of the loop travel together.
  * @param carry takes a batch to the kernel
  */
-export function makeLink(carry: (batch: ToKernel[]) => void, close: () => Promise<void>): { link: KernelLink; end: LinkEnd } {
+export function makeLink(
+  carry: (batch: ToKernel[]) => void,
+  close: () => Promise<void>,
+): { link: KernelLink; end: LinkEnd } {
   let handler: Parameters<KernelLink['receive']>[0] | undefined;
   let early: FromKernel[] = [];
   let isClosed = false;
@@ -50,7 +53,11 @@ export function makeLink(carry: (batch: ToKernel[]) => void, close: () => Promis
 }
 
 /** Makes the kernel's end of a channel. */
-export function makeChannel(local: boolean, carry: (batch: FromKernel[]) => void, ended: (error: PleachError) => void): PeerChannel {
+export function makeChannel(
+  local: boolean,
+  carry: (batch: FromKernel[]) => void,
+  ended: (error: PleachError) => void,
+): PeerChannel {
   return { local, send: batcher(carry), ended };
 }
 

@@ -43,7 +43,8 @@ export class MemoryEngine implements KernelAddress {
   }
 
   async connect(): Promise<KernelLink> {
-    if (this.#closed) throw new PleachError('CONNECTION_CLOSED', 'the engine in memory was closed, and what it held is gone', {});
+    if (this.#closed)
+      throw new PleachError('CONNECTION_CLOSED', 'the engine in memory was closed, and what it held is gone', {});
     const node = await this.#node;
     const { link, end } = makeLink(
       (batch) => {

@@ -49,10 +49,10 @@ function serve(socket: Socket, node: KernelNode, clock: Clock): void {
       () => socket.destroy(),
     ),
   );
-  const watch = setInterval(() => {
+  const watch = clock.every(LIMITS.pingMs, () => {
     // A peer pings every 5 s; three missed are a half-open socket.
     if (clock.monotonicMs() - lastHeardMs > 3 * LIMITS.pingMs) socket.destroy();
-  }, LIMITS.pingMs).unref();
+  });
   socket.on('data', (chunk: Buffer) => {
     lastHeardMs = clock.monotonicMs();
     try {
@@ -64,7 +64,7 @@ function serve(socket: Socket, node: KernelNode, clock: Clock): void {
   });
   socket.on('error', () => socket.destroy());
   socket.on('close', () => {
-    clearInterval(watch);
+    watch.clear();
     peer.closed();
   });
 }
@@ -77,7 +77,16 @@ export async function attach(path: string, clock: Clock): Promise<KernelLink> {
   const socket = connect(path);
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve);
-    socket.once('error', (error) => reject(new PleachError('CONNECTION_CLOSED', `nobody listens at ${path} (${messageOf(error)})`, { path }, { cause: error })));
+    socket.once('error', (error) =>
+      reject(
+        new PleachError(
+          'CONNECTION_CLOSED',
+          `nobody listens at ${path} (${messageOf(error)})`,
+          { path },
+          { cause: error },
+        ),
+      ),
+    );
   });
   const reader = new FrameReader();
   let lastHeardMs = clock.monotonicMs();
@@ -90,21 +99,22 @@ export async function attach(path: string, clock: Clock): Promise<KernelLink> {
       end.closed();
     },
   );
-  const ping = setInterval(() => {
+  const ping = clock.every(LIMITS.pingMs, () => {
     if (clock.monotonicMs() - lastHeardMs > 3 * LIMITS.pingMs) socket.destroy();
     else link.send({ kind: 'ping' });
-  }, LIMITS.pingMs).unref();
+  });
   socket.on('data', (chunk: Buffer) => {
     lastHeardMs = clock.monotonicMs();
     try {
-      for (const batch of reader.read(chunk)) end.deliver((batch as FromKernel[]).filter((message) => message.kind !== 'pong'));
+      for (const batch of reader.read(chunk))
+        end.deliver((batch as FromKernel[]).filter((message) => message.kind !== 'pong'));
     } catch (error) {
       socket.destroy(error instanceof Error ? error : undefined);
     }
   });
   socket.on('error', () => socket.destroy());
   socket.on('close', () => {
-    clearInterval(ping);
+    ping.clear();
     end.closed(new PleachError('CONNECTION_CLOSED', 'the engine of this database went away', { path }));
   });
   return link;

@@ -46,7 +46,8 @@ export class SqliteEngine implements KernelAddress {
 
   async connect(): Promise<KernelLink> {
     for (;;) {
-      if (this.#closed) throw new PleachError('CONNECTION_CLOSED', `the connection to ${this.#file} was closed`, { file: this.#file });
+      if (this.#closed)
+        throw new PleachError('CONNECTION_CLOSED', `the connection to ${this.#file} was closed`, { file: this.#file });
       if (this.#thread) return this.#linkToThread(this.#thread);
       try {
         await (this.#opening ??= this.#becomeEngine().finally(() => {
@@ -122,7 +123,9 @@ export class SqliteEngine implements KernelAddress {
       async () => port1.close(),
     );
     port1.on('message', (batch: FromKernel[]) => end.deliver(batch));
-    port1.on('close', () => end.closed(new PleachError('CONNECTION_CLOSED', 'the engine of this process has ended', {})));
+    port1.on('close', () =>
+      end.closed(new PleachError('CONNECTION_CLOSED', 'the engine of this process has ended', {})),
+    );
     return link;
   }
 

@@ -7,6 +7,8 @@ export interface EngineOptions {
   leaseTtlMs?: number;
   cachedRunsMax?: number;
   pagesMax?: number;
+  /** A module that exports `wrapStore(store)`: tests put faults between kernel and store with it. */
+  storeWrapper?: string;
 }
 
 /** What the kernel's thread is started with. */
@@ -26,4 +28,9 @@ export type FromThread =
   | { kind: 'ended'; error: RemoteError | undefined }
   | { kind: 'stopped' }
   | { kind: 'figures'; id: number; figures: Record<string, unknown> }
-  | { kind: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; message: string; fields: Record<string, unknown> | undefined };
+  | {
+      kind: 'log';
+      level: 'debug' | 'info' | 'warn' | 'error';
+      message: string;
+      fields: Record<string, unknown> | undefined;
+    };

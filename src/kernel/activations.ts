@@ -12,6 +12,7 @@ import type {
 } from '../common/index.ts';
 import { LIMITS, messageOf, PleachError, type Wait } from '../core/index.ts';
 import { decideAdmissions } from './admit-commands.ts';
+import { closedError } from './closed-error.ts';
 import { closeRun } from './close-run.ts';
 import type { JournalEntry, OutMessage } from './journal.ts';
 import type { Activating, Arrival, LiveRun, WaitingQuery } from './live-run.ts';
@@ -93,7 +94,8 @@ export class Activations {
       run.queries.length > 0 ||
       run.state.undelivered.length > 0 ||
       // Local activities whose worker went away are begun again by another.
-      (run.state.localPending.size > 0 && !run.sticky) || run.arrived.some(({ job }) => isDelivered(job));
+      (run.state.localPending.size > 0 && !run.sticky) ||
+      run.arrived.some(({ job }) => isDelivered(job));
     if (wanted) {
       const worker = this.#workerFor(run);
       if (worker) {
@@ -156,7 +158,9 @@ export class Activations {
     worker.activations++;
     this.#sweepLater();
     this.counts.activations++;
-    const known = run.state.activations === 0 || (run.sticky?.worker === worker && run.sticky.activations === run.state.activations);
+    const known =
+      run.state.activations === 0 ||
+      (run.sticky?.worker === worker && run.sticky.activations === run.state.activations);
     if (known) this.#send(run, activating, undefined);
     else this.#sendWithHistory(run, activating);
   }
@@ -261,7 +265,10 @@ export class Activations {
     if (first.commands.some((command) => command.kind === 'update-rejected')) {
       for (const command of first.commands) {
         // An update that is already durable keeps its trace; one that is not leaves none.
-        if (command.kind === 'update-rejected' && jobs.some((j) => j.kind === 'update-requested' && j.updateId === command.updateId)) {
+        if (
+          command.kind === 'update-rejected' &&
+          jobs.some((j) => j.kind === 'update-requested' && j.updateId === command.updateId)
+        ) {
           rejected.add(command.updateId);
           this.answerUpdate(run, command.updateId, { status: 'failed', failure: command.failure });
         }
@@ -271,7 +278,8 @@ export class Activations {
     const commands = first.commands.filter((c) => !(c.kind === 'update-rejected' && rejected.has(c.updateId)));
     const nothing = kept.length === 0 && commands.length === 0 && rounds.length <= 1 && activating.delivered === 0;
     if (nothing) {
-      if (run.sticky?.worker !== activating.worker) run.sticky = { worker: activating.worker, activations: state.activations };
+      if (run.sticky?.worker !== activating.worker)
+        run.sticky = { worker: activating.worker, activations: state.activations };
       for (const arrival of arrivals) arrival.acknowledged?.();
       answers();
       this.pump(run);
@@ -473,7 +481,8 @@ export class Activations {
       },
     };
     const afterClose = run.state.closing ? closeRun(node, run, entry) : undefined;
-    if (node.plantedBug === 'acknowledge-before-commit') for (const arrival of options.arrivals) arrival.acknowledged?.();
+    if (node.plantedBug === 'acknowledge-before-commit')
+      for (const arrival of options.arrivals) arrival.acknowledged?.();
     node.appendFor(run, entry);
   }
 
@@ -578,7 +587,12 @@ export class Activations {
     this.#blocked(run, cause, failure, activating.worker.registration.identity);
   }
 
-  #blocked(run: LiveRun, cause: Extract<Job, { kind: 'task-failed' }>['cause'], failure: WireFailure, worker?: string): void {
+  #blocked(
+    run: LiveRun,
+    cause: Extract<Job, { kind: 'task-failed' }>['cause'],
+    failure: WireFailure,
+    worker?: string,
+  ): void {
     const node = this.#node;
     const waitMs = Math.min(LIMITS.taskRetryFirstMs * 2 ** (run.taskAttempts - 1), LIMITS.taskRetryMaxMs);
     run.retryTaskAt = node.now() + waitMs;
@@ -587,9 +601,15 @@ export class Activations {
     node.arm();
     // The first failure is an event; the tries after it are not.
     if (!run.state.taskFailure && run.state.start !== undefined) {
-      run.arrived.push({ job: { kind: 'task-failed', cause, failure, ...(worker ? { worker } : {}) }, atMs: node.clock.monotonicMs() });
+      run.arrived.push({
+        job: { kind: 'task-failed', cause, failure, ...(worker ? { worker } : {}) },
+        atMs: node.clock.monotonicMs(),
+      });
     } else if (!run.state.start) {
-      run.arrived.push({ job: { kind: 'task-failed', cause, failure, ...(worker ? { worker } : {}) }, atMs: node.clock.monotonicMs() });
+      run.arrived.push({
+        job: { kind: 'task-failed', cause, failure, ...(worker ? { worker } : {}) },
+        atMs: node.clock.monotonicMs(),
+      });
     }
     this.pump(run);
   }
@@ -640,7 +660,11 @@ export class Activations {
   // ---- answers ----
 
   #tellUpdate(run: LiveRun, command: Command): void {
-    if (command.kind === 'update-accepted' || command.kind === 'update-completed' || command.kind === 'update-rejected') {
+    if (
+      command.kind === 'update-accepted' ||
+      command.kind === 'update-completed' ||
+      command.kind === 'update-rejected'
+    ) {
       this.#tellStage(run, command.updateId);
     }
   }
@@ -651,7 +675,12 @@ export class Activations {
   }
 
   /** Answers those who wait for an update, as far as it has come. */
-  answerUpdate(run: LiveRun, updateId: string, outcome: WireOutcome | undefined, stage: 'ADMITTED' | 'ACCEPTED' | 'COMPLETED' = 'COMPLETED'): void {
+  answerUpdate(
+    run: LiveRun,
+    updateId: string,
+    outcome: WireOutcome | undefined,
+    stage: 'ADMITTED' | 'ACCEPTED' | 'COMPLETED' = 'COMPLETED',
+  ): void {
     const waiters = run.updateWaiters.get(updateId);
     if (!waiters) return;
     const RANK = { ADMITTED: 0, ACCEPTED: 1, COMPLETED: 2 };
@@ -721,7 +750,11 @@ export class Activations {
       if (!activating.jobsDurable) run.arrived.unshift(...activating.arrivals);
       run.queries.unshift(...activating.queries);
     }
-    const arrival: Arrival = { job: fact, atMs: this.#node.clock.monotonicMs(), ...(acknowledged ? { acknowledged } : {}) };
+    const arrival: Arrival = {
+      job: fact,
+      atMs: this.#node.clock.monotonicMs(),
+      ...(acknowledged ? { acknowledged } : {}),
+    };
     run.arrived.push(arrival);
     this.pump(run);
   }
@@ -737,7 +770,8 @@ function answerQueries(queries: WaitingQuery[], results: WireQueryResult[] | und
   for (const waiting of queries) {
     const result = results?.find(({ id }) => id === waiting.query.id);
     if (result) waiting.answer(result);
-    else waiting.fail(new PleachError('QUERY_FAILED', `the worker gave no answer to query "${waiting.query.name}"`, {}));
+    else
+      waiting.fail(new PleachError('QUERY_FAILED', `the worker gave no answer to query "${waiting.query.name}"`, {}));
   }
 }
 
@@ -745,15 +779,9 @@ function failQueries(queries: WaitingQuery[], results: WireQueryResult[] | undef
   for (const waiting of queries) {
     const result = results?.find(({ id }) => id === waiting.query.id);
     if (result) waiting.answer(result);
-    else waiting.fail(new PleachError('QUERY_FAILED', `the workflow task fails: ${failure.message}`, { query: waiting.query.name }));
+    else
+      waiting.fail(
+        new PleachError('QUERY_FAILED', `the workflow task fails: ${failure.message}`, { query: waiting.query.name }),
+      );
   }
-}
-
-/** The error of whatever comes to a run that has closed. */
-export function closedError(run: { workflowId: string; id: string; state: { status: string } }): PleachError {
-  return new PleachError('WORKFLOW_CLOSED', `workflow "${run.workflowId}" has closed (${run.state.status})`, {
-    workflowId: run.workflowId,
-    runId: run.id,
-    status: run.state.status,
-  });
 }

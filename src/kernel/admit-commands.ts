@@ -12,7 +12,12 @@ const ASKED = new Set<Command['kind']>(['schedule-activity', 'start-child']);
  * so that it is durable before the effect it admits; what is promised is parked.
  * @returns the commands that must not take effect now: denied, or awaiting their decision
  */
-export function decideAdmissions(node: KernelNode, run: LiveRun, commands: readonly Command[], facts: Job[]): ReadonlySet<Command> {
+export function decideAdmissions(
+  node: KernelNode,
+  run: LiveRun,
+  commands: readonly Command[],
+  facts: Job[],
+): ReadonlySet<Command> {
   const held = new Set<Command>();
   const { admission } = node;
   if (!admission) return held;
@@ -31,7 +36,8 @@ export function decideAdmissions(node: KernelNode, run: LiveRun, commands: reado
       facts.push({ kind: 'admission-awaited', command: asked.kind, seq: asked.seq });
       decision.then(
         (answer) => settle(node, run, asked, answer),
-        (error: unknown) => settle(node, run, asked, { admitted: false, reason: `the provider failed: ${messageOf(error)}` }),
+        (error: unknown) =>
+          settle(node, run, asked, { admitted: false, reason: `the provider failed: ${messageOf(error)}` }),
       );
       continue;
     }

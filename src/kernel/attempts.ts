@@ -1,4 +1,11 @@
-import { decideRetry, type Job, type WireFailure, type WireOutcome, type WirePayload, type WireRetryState } from '../common/index.ts';
+import {
+  decideRetry,
+  type Job,
+  type WireFailure,
+  type WireOutcome,
+  type WirePayload,
+  type WireRetryState,
+} from '../common/index.ts';
 import type { AttemptCancelReason, AttemptTask } from '../contract/index.ts';
 import { isUuid, LIMITS, type PleachError, type RunId } from '../core/index.ts';
 import type { AttemptRow } from '../store/index.ts';
@@ -107,7 +114,9 @@ export class Attempts {
       if (this.#holdsCurrent(activity)) continue;
       const token = this.#reserve(run, activity, worker);
       // The start is on the disk before the first instruction.
-      this.#node.activations.note(run, [this.#startFact(activity, token, worker)], () => this.#dispatch(run, task.seq, token, worker));
+      this.#node.activations.note(run, [this.#startFact(activity, token, worker)], () =>
+        this.#dispatch(run, task.seq, token, worker),
+      );
     }
   }
 
@@ -225,7 +234,10 @@ export class Attempts {
       return;
     }
     if (outcome.status === 'cancelled' && activity.cancelRequested) {
-      this.resolve(run, activity, { status: 'cancelled', failure: this.#wrap(activity, outcome.failure, 'CANCEL_REQUESTED') });
+      this.resolve(run, activity, {
+        status: 'cancelled',
+        failure: this.#wrap(activity, outcome.failure, 'CANCEL_REQUESTED'),
+      });
       return;
     }
     this.#attemptFailed(run, activity, outcome.failure);
@@ -237,7 +249,10 @@ export class Attempts {
     let stop: WireRetryState;
     if ('retryAfterMs' in decision && !activity.cancelRequested) {
       const nextAt = node.now() + decision.retryAfterMs;
-      const expires = activity.options.scheduleToCloseMs === undefined ? Infinity : activity.scheduledAt + activity.options.scheduleToCloseMs;
+      const expires =
+        activity.options.scheduleToCloseMs === undefined
+          ? Infinity
+          : activity.scheduledAt + activity.options.scheduleToCloseMs;
       if (nextAt < expires) {
         this.#retryAt(run, activity, nextAt, failure, activity.attempt + 1);
         return;
@@ -245,7 +260,12 @@ export class Attempts {
       stop = 'TIMEOUT';
     } else stop = 'stop' in decision ? decision.stop : 'CANCEL_REQUESTED';
     const { fallback } = activity.options;
-    if (fallback !== undefined && activity.fallbackFrom === 0 && stop !== 'CANCEL_REQUESTED' && failure.kind !== 'cancelled') {
+    if (
+      fallback !== undefined &&
+      activity.fallbackFrom === 0 &&
+      stop !== 'CANCEL_REQUESTED' &&
+      failure.kind !== 'cancelled'
+    ) {
       activity.fallbackFrom = activity.attempt;
       activity.type = fallback;
       this.#retryAt(run, activity, node.now(), failure, 1);
@@ -338,7 +358,12 @@ export class Attempts {
   #sendCancel(activity: ActivityState, reason: AttemptCancelReason): void {
     const worker = activity.token === undefined ? undefined : this.#holders.get(activity.token);
     if (!worker || worker.gone) return;
-    worker.channel.send({ kind: 'attempt-cancel', workerId: worker.registration.workerId, token: activity.token!, reason });
+    worker.channel.send({
+      kind: 'attempt-cancel',
+      workerId: worker.registration.workerId,
+      token: activity.token!,
+      reason,
+    });
   }
 
   /** Tells whoever runs it that nobody waits any more, and frees its slot. */
@@ -363,7 +388,9 @@ export class Attempts {
       }
     };
     if (options.scheduleToCloseMs !== undefined) {
-      consider(activity.scheduledAt + options.scheduleToCloseMs, () => this.#timedOut(run, activity, 'SCHEDULE_TO_CLOSE'));
+      consider(activity.scheduledAt + options.scheduleToCloseMs, () =>
+        this.#timedOut(run, activity, 'SCHEDULE_TO_CLOSE'),
+      );
     }
     if (activity.phase === 'backing-off') consider(activity.nextAttemptAt, () => this.#ready(run, activity));
     else if (activity.phase === 'scheduled' && options.scheduleToStartMs !== undefined) {
@@ -373,7 +400,9 @@ export class Attempts {
         consider(activity.startedAt + options.startToCloseMs, () => this.#timedOut(run, activity, 'START_TO_CLOSE'));
       }
       if (options.heartbeatMs) {
-        consider(Math.max(activity.startedAt, activity.lastHeartbeatAt) + options.heartbeatMs, () => this.#timedOut(run, activity, 'HEARTBEAT'));
+        consider(Math.max(activity.startedAt, activity.lastHeartbeatAt) + options.heartbeatMs, () =>
+          this.#timedOut(run, activity, 'HEARTBEAT'),
+        );
       }
     }
     if (at === Infinity) {
@@ -396,7 +425,11 @@ export class Attempts {
     this.#lineUp(run, activity);
   }
 
-  #timedOut(run: LiveRun, activity: ActivityState, timeoutType: 'SCHEDULE_TO_CLOSE' | 'SCHEDULE_TO_START' | 'START_TO_CLOSE' | 'HEARTBEAT'): void {
+  #timedOut(
+    run: LiveRun,
+    activity: ActivityState,
+    timeoutType: 'SCHEDULE_TO_CLOSE' | 'SCHEDULE_TO_START' | 'START_TO_CLOSE' | 'HEARTBEAT',
+  ): void {
     const words = timeoutType.toLowerCase().replaceAll('_', '-');
     const failure: WireFailure = {
       kind: 'timeout',
@@ -420,11 +453,20 @@ export class Attempts {
   }
 
   /** A sign of life; answered with a cancel where the attempt should stop. */
-  async heartbeat(worker: WorkerHandle | undefined, token: string, details: WirePayload[] | undefined): Promise<'taken' | 'stale'> {
+  async heartbeat(
+    worker: WorkerHandle | undefined,
+    token: string,
+    details: WirePayload[] | undefined,
+  ): Promise<'taken' | 'stale'> {
     if (!this.#node.runs.has(token.slice(0, 36) as RunId)) await this.#loadRunOf(token);
     const found = this.#find(token);
     if (!found) {
-      worker?.channel.send({ kind: 'attempt-cancel', workerId: worker.registration.workerId, token, reason: 'NOT_FOUND' });
+      worker?.channel.send({
+        kind: 'attempt-cancel',
+        workerId: worker.registration.workerId,
+        token,
+        reason: 'NOT_FOUND',
+      });
       return 'stale';
     }
     const { run, activity } = found;
@@ -484,7 +526,12 @@ export class Attempts {
       const run = this.#node.runs.get(runId as RunId);
       const activity = run?.state.activities.get(Number(seqText));
       if (!run || activity?.token !== token) {
-        worker.channel.send({ kind: 'attempt-cancel', workerId: worker.registration.workerId, token, reason: 'NOT_FOUND' });
+        worker.channel.send({
+          kind: 'attempt-cancel',
+          workerId: worker.registration.workerId,
+          token,
+          reason: 'NOT_FOUND',
+        });
         continue;
       }
       this.#holders.get(token)?.tokens.delete(token);

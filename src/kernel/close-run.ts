@@ -1,7 +1,7 @@
 import { decideRetry, type Job, type StartJob, type WireOutcome } from '../common/index.ts';
 import { assert, LIMITS, PleachError, type RunId } from '../core/index.ts';
 import type { RunRow } from '../store/index.ts';
-import { closedError } from './activations.ts';
+import { closedError } from './closed-error.ts';
 import type { JournalEntry } from './journal.ts';
 import type { Arrival, LiveRun } from './live-run.ts';
 import { applySegment } from './machine/fold.ts';
@@ -123,7 +123,9 @@ function successorOf(node: KernelNode, run: LiveRun, start: StartJob, closing: C
     };
   } else if (closing.failure && start.retry && (closing.status === 'FAILED' || closing.status === 'TIMED_OUT')) {
     const expired = start.executionTimeoutMs !== undefined && closing.at >= start.startedAt + start.executionTimeoutMs;
-    const decision = expired ? undefined : decideRetry(start.retry, start.attempt, closing.failure, node.random.fraction());
+    const decision = expired
+      ? undefined
+      : decideRetry(start.retry, start.attempt, closing.failure, node.random.fraction());
     if (decision && 'retryAfterMs' in decision) {
       const { requestId: _requestId, startDelayMs: _delay, ...again } = start;
       job = {

@@ -25,10 +25,14 @@ export class ClosedQueries {
     const node = this.#node;
     const worker = node.queue(row.namespace, row.queue).workflowWorker(row.type);
     if (!worker) {
-      throw new PleachError('QUERY_FAILED', `no worker for task queue "${row.queue}" is connected; start one and ask again`, {
-        workflowId: row.workflowId,
-        queue: row.queue,
-      });
+      throw new PleachError(
+        'QUERY_FAILED',
+        `no worker for task queue "${row.queue}" is connected; start one and ask again`,
+        {
+          workflowId: row.workflowId,
+          queue: row.queue,
+        },
+      );
     }
     const history = await node.loadHistory(row.run);
     const state = await node.foldRun(row.run);

@@ -67,7 +67,7 @@ export class Deadlines {
   }
 
   #up(start: number): void {
-    for (let at = start; at > 0; ) {
+    for (let at = start; at > 0;) {
       const parent = (at - 1) >> 1;
       if (!this.#before(at, parent)) return;
       this.#swap(at, parent);
@@ -76,7 +76,7 @@ export class Deadlines {
   }
 
   #down(start: number): void {
-    for (let at = start; ; ) {
+    for (let at = start; ;) {
       const left = 2 * at + 1;
       if (left >= this.#heap.length) return;
       const right = left + 1;

@@ -11,7 +11,8 @@ export function describeRun(node: KernelNode, row: RunRow, state: RunState, live
   const queues = new Set<string>();
   if (open && start && !node.queue(row.namespace, row.queue).takesWorkflows) queues.add(row.queue);
   for (const activity of state.activities.values()) {
-    if (activity.phase === 'scheduled' && !node.queue(row.namespace, activity.queue).takesActivities) queues.add(activity.queue);
+    if (activity.phase === 'scheduled' && !node.queue(row.namespace, activity.queue).takesActivities)
+      queues.add(activity.queue);
   }
   const description: RunDescription = {
     namespace: row.namespace,
@@ -45,7 +46,11 @@ export function describeRun(node: KernelNode, row: RunRow, state: RunState, live
     cancelRequested: state.cancelRequested,
     activities: open ? [...state.activities.values()].map(pendingActivity) : [],
     timers: open
-      ? [...state.timers.values()].map(({ seq, firesAt, summary }) => ({ seq, firesAt, ...(summary ? { summary } : {}) }))
+      ? [...state.timers.values()].map(({ seq, firesAt, summary }) => ({
+          seq,
+          firesAt,
+          ...(summary ? { summary } : {}),
+        }))
       : [],
     children: open
       ? [...state.children.values()].map((child) => ({
@@ -56,7 +61,10 @@ export function describeRun(node: KernelNode, row: RunRow, state: RunState, live
         }))
       : [],
     externals: open
-      ? [...state.signals.values(), ...state.cancels.values()].map(({ kind, target }) => ({ kind, workflowId: target.workflowId }))
+      ? [...state.signals.values(), ...state.cancels.values()].map(({ kind, target }) => ({
+          kind,
+          workflowId: target.workflowId,
+        }))
       : [],
     updates: [...state.updates.values()]
       .filter(({ phase }) => phase === 'admitted' || phase === 'accepted')
@@ -106,22 +114,33 @@ function stateOf(activity: ActivityState): PendingActivity['state'] {
 function waitingFor(node: KernelNode, description: RunDescription, state: RunState): string[] {
   const said: string[] = [];
   const at = (instant: number): string => new Date(instant).toISOString();
-  if (description.paused) said.push(`a person: ${description.paused.identity} paused it at ${at(description.paused.at)}`);
+  if (description.paused)
+    said.push(`a person: ${description.paused.identity} paused it at ${at(description.paused.at)}`);
   if (description.blocked) {
-    said.push(`its code: the workflow task fails (${description.blocked.cause}: ${description.blocked.failure.message})`);
+    said.push(
+      `its code: the workflow task fails (${description.blocked.cause}: ${description.blocked.failure.message})`,
+    );
   }
-  for (const queue of description.queuesWithoutWorker) said.push(`a worker on task queue "${queue}": none is connected`);
-  if (state.activations === 0 && state.firstActivationAt > node.now()) said.push(`its start delay, until ${at(state.firstActivationAt)}`);
+  for (const queue of description.queuesWithoutWorker)
+    said.push(`a worker on task queue "${queue}": none is connected`);
+  if (state.activations === 0 && state.firstActivationAt > node.now())
+    said.push(`its start delay, until ${at(state.firstActivationAt)}`);
   for (const activity of description.activities) {
     const until = activity.nextAttemptAt === undefined ? '' : `, next attempt at ${at(activity.nextAttemptAt)}`;
-    said.push(`activity ${activity.type} (${activity.activityId}): ${activity.state.toLowerCase().replaceAll('_', ' ')}, attempt ${activity.attempt}${until}`);
+    said.push(
+      `activity ${activity.type} (${activity.activityId}): ${activity.state.toLowerCase().replaceAll('_', ' ')}, attempt ${activity.attempt}${until}`,
+    );
   }
   if (state.localPending.size > 0) said.push(`${state.localPending.size} local activities at its worker`);
-  for (const timer of description.timers) said.push(`a timer, until ${at(timer.firesAt)}${timer.summary ? ` (${timer.summary})` : ''}`);
+  for (const timer of description.timers)
+    said.push(`a timer, until ${at(timer.firesAt)}${timer.summary ? ` (${timer.summary})` : ''}`);
   for (const child of description.children) said.push(`child workflow "${child.workflowId}" (${child.type})`);
-  for (const external of description.externals) said.push(`the answer to a ${external.kind} of workflow "${external.workflowId}"`);
+  for (const external of description.externals)
+    said.push(`the answer to a ${external.kind} of workflow "${external.workflowId}"`);
   if (said.length === 0) {
-    said.push(state.undelivered.length > 0 ? 'its worker, which has jobs to answer' : 'a signal, an update or a cancel request');
+    said.push(
+      state.undelivered.length > 0 ? 'its worker, which has jobs to answer' : 'a signal, an update or a cancel request',
+    );
   }
   return said;
 }

@@ -40,7 +40,14 @@ type Message =
       reply: ReplyTo;
     }
   | { kind: 'cancel'; namespace: string; target: WireRunRef; reason?: string; requestId: string; reply?: ReplyTo }
-  | { kind: 'parent-closed'; namespace: string; target: WireRunRef; policy: WireParentClosePolicy; parentRunId: string; requestId: string }
+  | {
+      kind: 'parent-closed';
+      namespace: string;
+      target: WireRunRef;
+      policy: WireParentClosePolicy;
+      parentRunId: string;
+      requestId: string;
+    }
   /** An answer, or the end of a child: a job for a run that is known. */
   | { kind: 'job'; namespace: string; workflowId: string; runId: string; job: WorkflowJob };
 
@@ -118,7 +125,14 @@ export class Inbox {
         this.#arrive(
           run,
           key,
-          { kind: 'signalled', name, input, ...(headers ? { headers } : {}), requestId, identity: message.reply.workflowId },
+          {
+            kind: 'signalled',
+            name,
+            input,
+            ...(headers ? { headers } : {}),
+            requestId,
+            identity: message.reply.workflowId,
+          },
           this.#answer(key, message.reply, 'signal-external-resolved'),
           this.#answer(key, message.reply, 'signal-external-resolved', notFound(message.target)),
         );
@@ -127,7 +141,10 @@ export class Inbox {
       case 'cancel': {
         const run = await this.#runOf(message.namespace, message.target);
         if (!run || run.state.closing) {
-          this.#done(key, message.reply && this.#answer(key, message.reply, 'cancel-external-resolved', notFound(message.target)));
+          this.#done(
+            key,
+            message.reply && this.#answer(key, message.reply, 'cancel-external-resolved', notFound(message.target)),
+          );
           return;
         }
         const answer = (failure?: WireFailure) =>
@@ -139,7 +156,11 @@ export class Inbox {
         this.#arrive(
           run,
           key,
-          { kind: 'cancel-requested', ...(message.reason ? { reason: message.reason } : {}), requestId: message.requestId },
+          {
+            kind: 'cancel-requested',
+            ...(message.reason ? { reason: message.reason } : {}),
+            requestId: message.requestId,
+          },
           answer(),
           answer(notFound(message.target)),
         );
@@ -152,11 +173,18 @@ export class Inbox {
           return;
         }
         if (message.policy === 'TERMINATE') {
-          this.#node.activations.closeByFact(run, { kind: 'terminated', reason: 'the parent has closed', requestId: message.requestId }, () =>
-            this.#done(key),
+          this.#node.activations.closeByFact(
+            run,
+            { kind: 'terminated', reason: 'the parent has closed', requestId: message.requestId },
+            () => this.#done(key),
           );
         } else if (run.state.cancelRequested) this.#done(key);
-        else this.#arrive(run, key, { kind: 'cancel-requested', reason: 'the parent has closed', requestId: message.requestId });
+        else
+          this.#arrive(run, key, {
+            kind: 'cancel-requested',
+            reason: 'the parent has closed',
+            requestId: message.requestId,
+          });
         return;
       }
     }
@@ -208,7 +236,9 @@ export class Inbox {
     const { state } = run;
     const waiting = (kind: WorkflowJob['kind'], seq: number): boolean =>
       !run.arrived.some(({ job: other }) => other.kind === kind && 'seq' in other && other.seq === seq) &&
-      !(run.activating?.arrivals ?? []).some(({ job: other }) => other.kind === kind && 'seq' in other && other.seq === seq);
+      !(run.activating?.arrivals ?? []).some(
+        ({ job: other }) => other.kind === kind && 'seq' in other && other.seq === seq,
+      );
     switch (job.kind) {
       case 'child-started':
         return state.children.get(job.seq)?.phase === 'starting' && waiting(job.kind, job.seq);
@@ -250,7 +280,9 @@ export class Inbox {
       ? node.runs.get(target.runId as RunId)
       : node.openRuns.get(`${namespace}\0${target.workflowId}`);
     if (live) return live;
-    const [row] = await node.store.findRuns([target.runId ? { runId: target.runId } : { namespace, workflowId: target.workflowId }]);
+    const [row] = await node.store.findRuns([
+      target.runId ? { runId: target.runId } : { namespace, workflowId: target.workflowId },
+    ]);
     return row ? node.load(row) : undefined;
   }
 
@@ -308,11 +340,19 @@ export class Inbox {
       requestId: `${run.id}/child/${seq}`,
       identity: run.workflowId,
     };
-    return this.#out(namespace, command.workflowId, { kind: 'start-child', start: job, reply: this.#replyTo(run, seq) });
+    return this.#out(namespace, command.workflowId, {
+      kind: 'start-child',
+      start: job,
+      reply: this.#replyTo(run, seq),
+    });
   }
 
   /** What a cancelled child means depends on how its parent wants to wait for it. */
-  cancelChild(run: LiveRun, command: Extract<Command, { kind: 'cancel-child' }>, effects: (() => void)[]): OutMessage | undefined {
+  cancelChild(
+    run: LiveRun,
+    command: Extract<Command, { kind: 'cancel-child' }>,
+    effects: (() => void)[],
+  ): OutMessage | undefined {
     const child = run.state.children.get(command.seq);
     if (!child) return undefined;
     const resolved = (): void => {
@@ -328,14 +368,21 @@ export class Inbox {
         cause: { kind: 'cancelled', message: 'Child workflow execution cancelled' },
       };
       if (run.arrived.some(({ job }) => job.kind === 'child-resolved' && job.seq === command.seq)) return;
-      this.#node.activations.arriveJob(run, { kind: 'child-resolved', seq: command.seq, outcome: { status: 'cancelled', failure } });
+      this.#node.activations.arriveJob(run, {
+        kind: 'child-resolved',
+        seq: command.seq,
+        outcome: { status: 'cancelled', failure },
+      });
     };
     if (child.cancellation !== 'WAIT_CANCELLATION_COMPLETED') effects.push(resolved);
     if (child.cancellation === 'ABANDON') return undefined;
     return this.#out(child.namespace, child.workflowId, {
       kind: 'cancel',
       namespace: child.namespace,
-      target: child.runId === undefined ? { workflowId: child.workflowId } : { workflowId: child.workflowId, runId: child.runId },
+      target:
+        child.runId === undefined
+          ? { workflowId: child.workflowId }
+          : { workflowId: child.workflowId, runId: child.runId },
       ...(command.reason ? { reason: command.reason } : {}),
       requestId: `${run.id}/cancel-child/${command.seq}`,
     });
@@ -423,4 +470,3 @@ function notFound(target: WireRunRef): WireFailure {
     message: `workflow "${target.workflowId}" is not open${target.runId ? ` (run ${target.runId})` : ''}`,
   };
 }
-

@@ -191,7 +191,8 @@ export class Journal {
         return;
       } catch (error) {
         if (this.#closed) return;
-        const failure = error instanceof PleachError ? error : new PleachError('UNEXPECTED', messageOf(error), {}, { cause: error });
+        const failure =
+          error instanceof PleachError ? error : new PleachError('UNEXPECTED', messageOf(error), {}, { cause: error });
         if (failure.code === 'STORE_UNAVAILABLE') {
           const outcome = await this.#learnOutcome();
           if (outcome === 'lost') return;
@@ -233,10 +234,14 @@ export class Journal {
         this.#actUntil = askedAt + this.#mayActMs;
         if (answer.reached < expected) {
           this.#lose(
-            new PleachError('STORE_WENT_BACK', `the store is at batch ${answer.reached} where this node had committed ${expected}`, {
-              expected,
-              found: answer.reached,
-            }),
+            new PleachError(
+              'STORE_WENT_BACK',
+              `the store is at batch ${answer.reached} where this node had committed ${expected}`,
+              {
+                expected,
+                found: answer.reached,
+              },
+            ),
           );
           return 'lost';
         }

@@ -116,11 +116,15 @@ export class KernelNode {
     const acquiredMonoMs = options.clock.monotonicMs();
     const answer = await options.store.acquire(id, ttlMs, options.deadNode);
     if (answer.status === 'held') {
-      throw new PleachError('DATABASE_IN_USE', `another process is the engine of this database until ${new Date(answer.holder.until).toISOString()}`, {
-        holder: answer.holder.node,
-        until: answer.holder.until,
-        now: answer.now,
-      });
+      throw new PleachError(
+        'DATABASE_IN_USE',
+        `another process is the engine of this database until ${new Date(answer.holder.until).toISOString()}`,
+        {
+          holder: answer.holder.node,
+          until: answer.holder.until,
+          now: answer.now,
+        },
+      );
     }
     const heads = await options.store.loadHeads();
     const node = new KernelNode(
@@ -222,7 +226,7 @@ export class KernelNode {
   /** Folds a run's segments, open or closed. */
   async foldRun(run: RunId): Promise<RunState> {
     const state = emptyState();
-    for (let fromSeq = 1; ; ) {
+    for (let fromSeq = 1; ;) {
       const rows = await this.store.loadSegments(run, fromSeq, LIMITS.historyPageSegments);
       for (const row of rows) applySegment(state, decodeSegment(row), row.body.length);
       if (rows.length < LIMITS.historyPageSegments) return state;
@@ -347,7 +351,8 @@ export class KernelNode {
       return;
     }
     const early = this.plantedBug === 'timer-fires-early' ? 50 : 0;
-    for (let due = this.deadlines.takeDue(this.now() + early); due; due = this.deadlines.takeDue(this.now() + early)) due.fire();
+    for (let due = this.deadlines.takeDue(this.now() + early); due; due = this.deadlines.takeDue(this.now() + early))
+      due.fire();
     if (this.#storedWakeAt <= this.now()) void this.#wakeStored();
     this.arm();
   }
@@ -392,14 +397,18 @@ export class KernelNode {
   /** Loads what must be looked at, in slices between which others are served. */
   async #loadPages(dueBy: number | undefined): Promise<void> {
     const SLICE = 64;
-    for (let after: RunRow | undefined; !this.ended; ) {
+    for (let after: RunRow | undefined; !this.ended;) {
       const rows = await this.store.loadAwake({ dueBy, after, limit: SLICE });
       for (const row of rows) {
         try {
           await this.load(row);
         } catch (error) {
           // One unreadable history must not keep the others from running.
-          this.log.error('a run cannot be loaded', { run: row.run, workflowId: row.workflowId, message: messageOf(error) });
+          this.log.error('a run cannot be loaded', {
+            run: row.run,
+            workflowId: row.workflowId,
+            message: messageOf(error),
+          });
         }
       }
       if (rows.length < SLICE) return;

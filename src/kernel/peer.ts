@@ -47,7 +47,9 @@ export class Peer {
         return;
       }
       case 'attempt-done':
-        this.#node.attempts.done(message.token, message.outcome).catch((error: unknown) => this.#failed('a completion', error));
+        this.#node.attempts
+          .done(message.token, message.outcome)
+          .catch((error: unknown) => this.#failed('a completion', error));
         return;
       case 'local-resolved': {
         const run = this.#node.runs.get(message.runId as RunId);
@@ -112,7 +114,10 @@ export class Peer {
       activations: 0,
       draining: false,
       gone: false,
-      rate: registration.maxActivitiesPerSecond === undefined ? undefined : { left: Math.max(1, registration.maxActivitiesPerSecond), atMs: nowMs },
+      rate:
+        registration.maxActivitiesPerSecond === undefined
+          ? undefined
+          : { left: Math.max(1, registration.maxActivitiesPerSecond), atMs: nowMs },
     };
     this.#workers.set(registration.workerId, worker);
     const queue = this.#node.queue(registration.namespace, registration.queue);
@@ -152,7 +157,7 @@ export class Peer {
     this.#node.peers.delete(this);
     for (const forget of this.#open.values()) forget();
     this.#open.clear();
-    for (const workerId of [...this.#workers.keys()]) this.#unregister(workerId);
+    for (const workerId of this.#workers.keys().toArray()) this.#unregister(workerId);
   }
 
   /** The node has ended: activities are told to stop, and nothing more is said. */
@@ -163,7 +168,12 @@ export class Peer {
       worker.gone = true;
       if (error.code !== 'LEASE_LOST' && error.code !== 'STORE_WENT_BACK') continue;
       for (const token of worker.tokens) {
-        this.#channel.send({ kind: 'attempt-cancel', workerId: worker.registration.workerId, token, reason: 'WORKER_SHUTDOWN' });
+        this.#channel.send({
+          kind: 'attempt-cancel',
+          workerId: worker.registration.workerId,
+          token,
+          reason: 'WORKER_SHUTDOWN',
+        });
       }
     }
     this.#open.clear();

@@ -11,7 +11,7 @@ import type {
 } from '../contract/index.ts';
 import { LIMITS, PleachError, type RunId } from '../core/index.ts';
 import type { RunRow } from '../store/index.ts';
-import { closedError } from './activations.ts';
+import { closedError } from './closed-error.ts';
 import type { AdmissionRequest } from './admission.ts';
 import { describeRun } from './describe.ts';
 import type { LiveRun } from './live-run.ts';
@@ -69,7 +69,11 @@ export class Requests {
       case 'heartbeat-activity':
         return this.#heartbeatActivity(params as Params<'heartbeat-activity'>);
       default:
-        throw new PleachError('INVALID_ARGUMENT', `this engine knows no request "${String(method)}"; update it, or the client`, { method });
+        throw new PleachError(
+          'INVALID_ARGUMENT',
+          `this engine knows no request "${String(method)}"; update it, or the client`,
+          { method },
+        );
     }
   }
 
@@ -78,7 +82,8 @@ export class Requests {
   async #row(target: RunTarget): Promise<RunRow> {
     requireName('workflow id', target.workflowId);
     const [row] = await this.#node.store.findRuns([target.runId ? { runId: requireRunId(target) } : target]);
-    if (!row || row.namespace !== target.namespace || row.workflowId !== target.workflowId) throw workflowNotFound(target);
+    if (!row || row.namespace !== target.namespace || row.workflowId !== target.workflowId)
+      throw workflowNotFound(target);
     if (target.firstRunId !== undefined && row.firstRun !== target.firstRunId) throw workflowNotFound(target);
     return row;
   }
@@ -102,10 +107,21 @@ export class Requests {
     throw closedError({ workflowId: found.row.workflowId, id: found.row.run, state: { status: found.row.status } });
   }
 
-  async #admit(act: AdmissionRequest['act'], target: { namespace: string; workflowId: string }, workflowType: string, identity: string): Promise<void> {
+  async #admit(
+    act: AdmissionRequest['act'],
+    target: { namespace: string; workflowId: string },
+    workflowType: string,
+    identity: string,
+  ): Promise<void> {
     const { admission } = this.#node;
     if (!admission) return;
-    const decision = await admission.decide({ act, namespace: target.namespace, workflowId: target.workflowId, workflowType, identity });
+    const decision = await admission.decide({
+      act,
+      namespace: target.namespace,
+      workflowId: target.workflowId,
+      workflowType,
+      identity,
+    });
     if (decision.admitted) return;
     throw new PleachError(
       'ADMISSION_DENIED',
@@ -146,7 +162,10 @@ export class Requests {
   }
 
   /** Starts, and waits until it is durable; `and` is put into the run, new or existing, in the same commit. */
-  async #startAnd(job: StartJob, and?: (run: LiveRun) => Promise<unknown>): Promise<{ runId: string; started: boolean; other?: unknown }> {
+  async #startAnd(
+    job: StartJob,
+    and?: (run: LiveRun) => Promise<unknown>,
+  ): Promise<{ runId: string; started: boolean; other?: unknown }> {
     let other: Promise<unknown> | undefined;
     let settle: { resolve: () => void; reject: (error: PleachError) => void };
     const durable = new Promise<void>((resolve, reject) => (settle = { resolve, reject }));
@@ -195,7 +214,12 @@ export class Requests {
     const open = this.#node.openRuns.get(`${params.namespace}\0${params.start.workflowId}`);
     const start = { ...params.start, idConflict: params.start.idConflict ?? 'USE_EXISTING' } as const;
     const job = this.#startJob(params.namespace, start, params);
-    await this.#admit(open ? 'signal' : 'start', { namespace: params.namespace, workflowId: job.workflowId }, job.type, params.identity);
+    await this.#admit(
+      open ? 'signal' : 'start',
+      { namespace: params.namespace, workflowId: job.workflowId },
+      job.type,
+      params.identity,
+    );
     const signal = signalJob({ ...params, requestId: `${params.requestId}/signal` });
     const { runId, started } = await this.#startAnd(job, (run) => this.#deliver(run, signal));
     return { runId, started };
@@ -205,7 +229,13 @@ export class Requests {
   #deliver(run: LiveRun, job: Extract<Job, { kind: 'signalled' | 'cancel-requested' }>): Promise<void> {
     const { requestId } = job;
     const forgetful = this.#node.plantedBug === 'forget-request-ids';
-    if (requestId !== undefined && !forgetful && run.state.requestIds.has(requestId) && !this.#undurable(run, requestId)) return Promise.resolve();
+    if (
+      requestId !== undefined &&
+      !forgetful &&
+      run.state.requestIds.has(requestId) &&
+      !this.#undurable(run, requestId)
+    )
+      return Promise.resolve();
     return new Promise((resolve, reject) => {
       const pending = forgetful || requestId === undefined ? undefined : this.#undurable(run, requestId);
       if (pending) {
@@ -303,23 +333,39 @@ export class Requests {
     if (other) return { ...(other as UpdateAnswer), started };
     // The same request again: the run and its update are there.
     const target = { namespace: params.namespace, workflowId: job.workflowId, runId };
-    return { ...(await this.#pollUpdate({ target, updateId: params.updateId, waitFor: params.waitFor }, onForget)), started };
+    return {
+      ...(await this.#pollUpdate({ target, updateId: params.updateId, waitFor: params.waitFor }, onForget)),
+      started,
+    };
   }
 
   #requestUpdate(
     run: LiveRun,
-    params: { updateId: string; name: string; input: Params<'update'>['input']; headers?: Params<'update'>['headers']; identity: string; waitFor: UpdateStage },
+    params: {
+      updateId: string;
+      name: string;
+      input: Params<'update'>['input'];
+      headers?: Params<'update'>['headers'];
+      identity: string;
+      waitFor: UpdateStage;
+    },
     onForget: OnForget,
   ): Promise<UpdateAnswer> {
     const answer = this.#awaitUpdate(run, params.updateId, params.waitFor, onForget);
     const isNew =
       !run.state.updates.has(params.updateId) &&
-      ![...run.arrived, ...(run.activating?.arrivals ?? [])].some(({ job }) => job.kind === 'update-requested' && job.updateId === params.updateId);
+      ![...run.arrived, ...(run.activating?.arrivals ?? [])].some(
+        ({ job }) => job.kind === 'update-requested' && job.updateId === params.updateId,
+      );
     if (isNew) {
       if (run.state.updatesOpen >= LIMITS.updatesInFlightMax) {
-        throw new PleachError('LIMIT_EXCEEDED', `workflow "${run.workflowId}" has ${run.state.updatesOpen} updates under way, the most there may be`, {
-          updatesInFlightMax: LIMITS.updatesInFlightMax,
-        });
+        throw new PleachError(
+          'LIMIT_EXCEEDED',
+          `workflow "${run.workflowId}" has ${run.state.updatesOpen} updates under way, the most there may be`,
+          {
+            updatesInFlightMax: LIMITS.updatesInFlightMax,
+          },
+        );
       }
       this.#node.activations.arrive(run, {
         job: {
@@ -344,7 +390,11 @@ export class Requests {
     const update = run.state.updates.get(updateId);
     const RANK = { ADMITTED: 0, ACCEPTED: 1, COMPLETED: 2 };
     if (update && !run.committing && RANK[stageOf(update.phase)] >= RANK[stage]) {
-      return Promise.resolve({ stage: stageOf(update.phase), runId: run.id, ...(update.outcome ? { outcome: update.outcome } : {}) });
+      return Promise.resolve({
+        stage: stageOf(update.phase),
+        runId: run.id,
+        ...(update.outcome ? { outcome: update.outcome } : {}),
+      });
     }
     return new Promise((answer, fail) => {
       const waiter = { stage, answer, fail };
@@ -391,9 +441,13 @@ export class Requests {
     const found = await this.#find(params.target);
     if (found.run) {
       if (found.run.state.taskFailure && found.run.taskAttempts > 0) {
-        throw new PleachError('QUERY_FAILED', `workflow "${found.run.workflowId}" is blocked, its task fails: ${found.run.state.taskFailure.failure.message}`, {
-          workflowId: found.run.workflowId,
-        });
+        throw new PleachError(
+          'QUERY_FAILED',
+          `workflow "${found.run.workflowId}" is blocked, its task fails: ${found.run.state.taskFailure.failure.message}`,
+          {
+            workflowId: found.run.workflowId,
+          },
+        );
       }
       const { run } = found;
       return new Promise((answer, fail) => node.activations.ask(run, { query, answer, fail }));
@@ -427,7 +481,7 @@ export class Requests {
     const [latest] = await this.#node.store.findRuns([{ namespace: row.namespace, workflowId: row.workflowId }]);
     if (!latest || latest.run === row.run || latest.firstRun !== row.firstRun) return undefined;
     // Walks back along the chain, which is short, to the run that came right after.
-    for (let at: RunRow | undefined = latest; at; ) {
+    for (let at: RunRow | undefined = latest; at;) {
       const start = (await this.#node.foldRun(at.run)).start;
       if (start?.continuedFrom === row.run) return at.run;
       if (!start?.continuedFrom) return undefined;
@@ -462,10 +516,14 @@ export class Requests {
     for (const activity of run.state.activities.values()) {
       if (activity.activityId === ref.activityId && activity.token !== undefined) return activity.token;
     }
-    throw new PleachError('ACTIVITY_NOT_FOUND', `workflow "${run.workflowId}" has no running activity "${ref.activityId}"`, {
-      workflowId: run.workflowId,
-      activityId: ref.activityId,
-    });
+    throw new PleachError(
+      'ACTIVITY_NOT_FOUND',
+      `workflow "${run.workflowId}" has no running activity "${ref.activityId}"`,
+      {
+        workflowId: run.workflowId,
+        activityId: ref.activityId,
+      },
+    );
   }
 
   async #completeActivity(params: Params<'complete-activity'>): Answer<'complete-activity'> {
@@ -483,7 +541,9 @@ export class Requests {
   }
 }
 
-function signalJob(params: Effect & { name: string; input: Params<'signal'>['input']; headers?: Params<'signal'>['headers'] }) {
+function signalJob(
+  params: Effect & { name: string; input: Params<'signal'>['input']; headers?: Params<'signal'>['headers'] },
+) {
   return {
     kind: 'signalled' as const,
     name: params.name,
@@ -497,7 +557,11 @@ function signalJob(params: Effect & { name: string; input: Params<'signal'>['inp
 function requireName(what: string, name: unknown): void {
   if (typeof name === 'string' && name.length > 0 && name.length <= LIMITS.nameCharactersMax) return;
   const found = typeof name === 'string' ? `${name.length} characters` : typeof name;
-  throw new PleachError('INVALID_ARGUMENT', `a ${what} is 1 to ${LIMITS.nameCharactersMax} characters of text; this one is ${found}`, { what, found });
+  throw new PleachError(
+    'INVALID_ARGUMENT',
+    `a ${what} is 1 to ${LIMITS.nameCharactersMax} characters of text; this one is ${found}`,
+    { what, found },
+  );
 }
 
 function requirePayloads(input: unknown): void {
@@ -505,18 +569,28 @@ function requirePayloads(input: unknown): void {
   let bytes = 0;
   for (const payload of input as unknown[]) {
     if (typeof payload === 'string') bytes += payload.length;
-    else if (payload && typeof payload === 'object' && typeof (payload as { encoding?: unknown }).encoding === 'string') {
+    else if (
+      payload &&
+      typeof payload === 'object' &&
+      typeof (payload as { encoding?: unknown }).encoding === 'string'
+    ) {
       const { text, base64 } = payload as { text?: string; base64?: string };
       bytes += text?.length ?? base64?.length ?? 0;
     } else {
-      throw new PleachError('PAYLOAD_MALFORMED', 'a payload is a text of JSON, or an encoding with its data', { found: typeof payload });
+      throw new PleachError('PAYLOAD_MALFORMED', 'a payload is a text of JSON, or an encoding with its data', {
+        found: typeof payload,
+      });
     }
   }
   if (bytes > LIMITS.requestBytesMax) {
-    throw new PleachError('LIMIT_EXCEEDED', `the arguments have ${bytes} bytes; a request may have ${LIMITS.requestBytesMax}. Store the data and pass a reference`, {
-      bytes,
-      requestBytesMax: LIMITS.requestBytesMax,
-    });
+    throw new PleachError(
+      'LIMIT_EXCEEDED',
+      `the arguments have ${bytes} bytes; a request may have ${LIMITS.requestBytesMax}. Store the data and pass a reference`,
+      {
+        bytes,
+        requestBytesMax: LIMITS.requestBytesMax,
+      },
+    );
   }
 }
 
@@ -534,9 +608,16 @@ function workflowNotFound(target: RunTarget): PleachError {
 }
 
 function updateNotFound(target: RunTarget, updateId: string): PleachError {
-  return new PleachError('UPDATE_NOT_FOUND', `workflow "${target.workflowId}" knows no update "${updateId}"`, { workflowId: target.workflowId, updateId });
+  return new PleachError('UPDATE_NOT_FOUND', `workflow "${target.workflowId}" knows no update "${updateId}"`, {
+    workflowId: target.workflowId,
+    updateId,
+  });
 }
 
 function staleToken(): PleachError {
-  return new PleachError('TOKEN_STALE', 'the attempt is no longer current: it was completed, timed out, was lost or superseded; nothing was changed', {});
+  return new PleachError(
+    'TOKEN_STALE',
+    'the attempt is no longer current: it was completed, timed out, was lost or superseded; nothing was changed',
+    {},
+  );
 }

@@ -10,8 +10,14 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /** Encodes what a segment's row does not say in columns. */
-export function encodeBody(rounds: readonly Round[], flags: readonly number[] | undefined): { format: number; body: Uint8Array } {
-  return { format: WRITTEN_FORMAT, body: encoder.encode(JSON.stringify(flags?.length ? { rounds, flags } : { rounds })) };
+export function encodeBody(
+  rounds: readonly Round[],
+  flags: readonly number[] | undefined,
+): { format: number; body: Uint8Array } {
+  return {
+    format: WRITTEN_FORMAT,
+    body: encoder.encode(JSON.stringify(flags?.length ? { rounds, flags } : { rounds })),
+  };
 }
 
 /**

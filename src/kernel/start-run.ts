@@ -48,7 +48,7 @@ const startsOf = new WeakMap<KernelNode, Map<string, Promise<void>>>();
 
 function starts(node: KernelNode): Map<string, Promise<void>> {
   let map = startsOf.get(node);
-  if (!map) startsOf.set(node, (map = new Map()));
+  if (!map) startsOf.set(node, (map = new Map<string, Promise<void>>()));
   return map;
 }
 
@@ -68,9 +68,11 @@ async function attempt(node: KernelNode, start: StartJob, options: StartOptions)
     }
     const mayReuse =
       start.idReuse !== 'REJECT_DUPLICATE' &&
-      (start.idReuse !== 'ALLOW_DUPLICATE_FAILED_ONLY' || !['COMPLETED', 'CONTINUED_AS_NEW', 'RUNNING'].includes(row.status));
+      (start.idReuse !== 'ALLOW_DUPLICATE_FAILED_ONLY' ||
+        !['COMPLETED', 'CONTINUED_AS_NEW', 'RUNNING'].includes(row.status));
     const state = start.requestId === undefined ? undefined : await node.foldRun(row.run);
-    if (state?.start?.requestId === start.requestId && state) return { status: 'repeated', runId: row.run };
+    if (start.requestId !== undefined && state?.requestIds.has(start.requestId))
+      return { status: 'repeated', runId: row.firstRun };
     if (!mayReuse) return { status: 'exists', row };
   }
   return begin(node, start, options);
@@ -84,10 +86,11 @@ function closed(run: LiveRun): Promise<void> {
 }
 
 async function whenOpen(node: KernelNode, run: LiveRun, start: StartJob, options: StartOptions): Promise<Started> {
-  const requestId = run.state.start?.requestId ?? pendingRequestId(run);
-  if (start.requestId !== undefined && requestId === start.requestId && node.plantedBug !== 'forget-request-ids') {
-    return { status: 'repeated', runId: run.id };
-  }
+  // A run remembers the requests of those that it goes on for: the repeat of a start finds its chain, wherever it is.
+  const isKnown =
+    start.requestId !== undefined &&
+    (run.state.requestIds.has(start.requestId) || pendingRequestId(run) === start.requestId);
+  if (isKnown && node.plantedBug !== 'forget-request-ids') return { status: 'repeated', runId: run.row.firstRun };
   if (start.idConflict === 'USE_EXISTING') return { status: 'existing', run };
   if (start.idConflict === 'TERMINATE_EXISTING') {
     await new Promise<void>((resolve) => {
@@ -104,7 +107,8 @@ async function whenOpen(node: KernelNode, run: LiveRun, start: StartJob, options
 }
 
 function pendingRequestId(run: LiveRun): string | undefined {
-  for (const { job } of [...(run.activating?.arrivals ?? []), ...run.arrived]) if (job.kind === 'start') return job.requestId;
+  for (const { job } of [...(run.activating?.arrivals ?? []), ...run.arrived])
+    if (job.kind === 'start') return job.requestId;
   return undefined;
 }
 

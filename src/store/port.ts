@@ -19,7 +19,8 @@ export interface Holder {
 
 /** The answer to an acquisition. */
 export type Acquisition =
-  { status: 'acquired'; lease: Lease; now: number; partitions: number } | { status: 'held'; holder: Holder; now: number };
+  | { status: 'acquired'; lease: Lease; now: number; partitions: number }
+  | { status: 'held'; holder: Holder; now: number };
 
 /** One commit of a run. `body` is the segment's rounds, encoded; the store never reads it. */
 export interface SegmentRow {

@@ -31,7 +31,14 @@ export class NativeConnection {
     const caller = new KernelCaller(kernel, kernel.clock ?? systemClock, systemRandom());
     let timer: { clear(): void } | undefined;
     const timeout = new Promise<never>((_, reject) => {
-      timer = systemClock.after(timeoutMs, () => reject(new PleachError('DEADLINE_EXCEEDED', `no engine answered at ${address} within ${timeoutMs} ms`, { address, timeoutMs })));
+      timer = systemClock.after(timeoutMs, () =>
+        reject(
+          new PleachError('DEADLINE_EXCEEDED', `no engine answered at ${address} within ${timeoutMs} ms`, {
+            address,
+            timeoutMs,
+          }),
+        ),
+      );
     });
     try {
       await Promise.race([caller.connect(), timeout]);

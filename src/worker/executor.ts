@@ -16,8 +16,15 @@ import {
   type WireOutcome,
   type WirePayload,
   type WirePayloadMap,
+  type WireRetryState,
 } from '../common/index.ts';
-import { type ActivityCancellationDetails, asyncLocalStorage, CompleteAsyncError, Context, type Info } from '../activity/index.ts';
+import {
+  type ActivityCancellationDetails,
+  asyncLocalStorage,
+  CompleteAsyncError,
+  Context,
+  type Info,
+} from '../activity/index.ts';
 import type { AttemptCancelReason, AttemptTask } from '../contract/index.ts';
 import type { Clock, Log, Wait } from '../core/index.ts';
 import type { LocalActivityCall } from './sandbox/index.ts';
@@ -27,8 +34,18 @@ type Activities = Record<string, (...args: any[]) => unknown>;
 
 /** Interceptors of activities. */
 export interface ActivityInterceptors {
-  inbound?: { execute?(input: { args: unknown[]; headers: Info['headers'] }, next: (input: { args: unknown[]; headers: Info['headers'] }) => Promise<unknown>): Promise<unknown> };
-  outbound?: { getLogAttributes?(input: Record<string, unknown>, next: (input: Record<string, unknown>) => Record<string, unknown>): Record<string, unknown> };
+  inbound?: {
+    execute?(
+      input: { args: unknown[]; headers: Info['headers'] },
+      next: (input: { args: unknown[]; headers: Info['headers'] }) => Promise<unknown>,
+    ): Promise<unknown>;
+  };
+  outbound?: {
+    getLogAttributes?(
+      input: Record<string, unknown>,
+      next: (input: Record<string, unknown>) => Record<string, unknown>,
+    ): Record<string, unknown>;
+  };
 }
 
 /** Makes the interceptors of an attempt. */
@@ -131,12 +148,21 @@ export class Executor {
     let isCancelled = false;
     let wake: () => void = () => undefined;
     for (let attempt = 1; ; attempt++) {
-      const outcome = await this.#attemptLocal(key, call, taskQueue, attempt, scheduledAt, Math.min(options.startToCloseMs ?? Infinity, endsAt - clock.monotonicMs()));
+      const outcome = await this.#attemptLocal(
+        key,
+        call,
+        taskQueue,
+        attempt,
+        scheduledAt,
+        Math.min(options.startToCloseMs ?? Infinity, endsAt - clock.monotonicMs()),
+      );
       if (outcome.status === 'completed') return outcome;
-      if (outcome.status === 'cancelled') return { status: 'cancelled', failure: wrapLocal(command, outcome.failure, 'CANCEL_REQUESTED') };
+      if (outcome.status === 'cancelled')
+        return { status: 'cancelled', failure: wrapLocal(command, outcome.failure, 'CANCEL_REQUESTED') };
       const decision = decideRetry(options.retry ?? {}, attempt, outcome.failure, 0.5);
       if ('stop' in decision) return { status: 'failed', failure: wrapLocal(command, outcome.failure, decision.stop) };
-      if (clock.monotonicMs() + decision.retryAfterMs >= endsAt) return { status: 'failed', failure: wrapLocal(command, outcome.failure, 'TIMEOUT') };
+      if (clock.monotonicMs() + decision.retryAfterMs >= endsAt)
+        return { status: 'failed', failure: wrapLocal(command, outcome.failure, 'TIMEOUT') };
       this.#running.set(key, {
         cancel: () => {
           isCancelled = true;
@@ -149,12 +175,22 @@ export class Executor {
       });
       this.#running.delete(key);
       if (isCancelled) {
-        return { status: 'cancelled', failure: wrapLocal(command, { kind: 'cancelled', message: 'Activity cancelled' }, 'CANCEL_REQUESTED') };
+        return {
+          status: 'cancelled',
+          failure: wrapLocal(command, { kind: 'cancelled', message: 'Activity cancelled' }, 'CANCEL_REQUESTED'),
+        };
       }
     }
   }
 
-  async #attemptLocal(key: string, call: LocalActivityCall, taskQueue: string, attempt: number, scheduledAt: number, timeoutMs: number): Promise<WireOutcome> {
+  async #attemptLocal(
+    key: string,
+    call: LocalActivityCall,
+    taskQueue: string,
+    attempt: number,
+    scheduledAt: number,
+    timeoutMs: number,
+  ): Promise<WireOutcome> {
     const { command, runId, workflowId, namespace, workflowType } = call;
     const { clock } = this.#options;
     let wait: Wait | undefined;
@@ -162,7 +198,14 @@ export class Executor {
       if (timeoutMs === Infinity) return;
       wait = clock.after(Math.max(0, timeoutMs), () => {
         this.cancel(key, 'TIMED_OUT');
-        resolve({ status: 'failed', failure: { kind: 'timeout', timeoutType: 'START_TO_CLOSE', message: 'local activity start-to-close time-out' } });
+        resolve({
+          status: 'failed',
+          failure: {
+            kind: 'timeout',
+            timeoutType: 'START_TO_CLOSE',
+            message: 'local activity start-to-close time-out',
+          },
+        });
       });
     });
     const ran = this.#execute({
@@ -192,7 +235,15 @@ export class Executor {
       },
     }).then((end): WireOutcome =>
       end.status === 'async'
-        ? { status: 'failed', failure: { kind: 'application', nonRetryable: true, type: 'CompleteAsyncError', message: 'a local activity cannot be completed from elsewhere' } }
+        ? {
+            status: 'failed',
+            failure: {
+              kind: 'application',
+              nonRetryable: true,
+              type: 'CompleteAsyncError',
+              message: 'a local activity cannot be completed from elsewhere',
+            },
+          }
         : end,
     );
     const outcome = await Promise.race([ran, timedOut]);
@@ -222,16 +273,27 @@ export class Executor {
     try {
       const activity = Object.hasOwn(activities, work.type) ? activities[work.type] : activities['default'];
       if (typeof activity !== 'function') throw notRegistered(work.type, activities);
-      const { input, details } = await codeWire({ input: work.input, details: work.info.heartbeatDetailsWire ?? [] }, payloadCodecs, 'decode');
+      const { input, details } = await codeWire(
+        { input: work.input, details: work.info.heartbeatDetailsWire ?? [] },
+        payloadCodecs,
+        'decode',
+      );
       const { heartbeatDetailsWire: _wire, ...plain } = work.info;
-      const headers = Object.fromEntries(Object.entries(work.headers ?? {}).map(([key, value]) => [key, payloadFromWire(value)]));
-      const info: Info = { ...plain, headers, heartbeatDetails: fromWire(payloadConverter, details[0]) };
+      const headers = Object.fromEntries(
+        Object.entries(work.headers ?? {}).map(([key, value]) => [key, payloadFromWire(value)]),
+      );
+      const info: Info = { ...plain, headers, heartbeatDetails: fromWire<unknown>(payloadConverter, details[0]) };
       const context = new Context({
         info,
         cancelled,
         cancellationSignal: controller.signal,
-        heartbeat: beats.beat,
-        log: withFields(log, { activityId: info.activityId, activityType: info.activityType, attempt: info.attempt, ...info.workflowExecution }),
+        heartbeat: (given) => beats.beat(given),
+        log: withFields(log, {
+          activityId: info.activityId,
+          activityType: info.activityType,
+          attempt: info.attempt,
+          ...info.workflowExecution,
+        }),
         clock: this.#options.clock,
         client: this.#options.client,
         cancellationDetails: () => (why === undefined ? undefined : detailsOf(why)),
@@ -247,15 +309,27 @@ export class Executor {
         }
         return execute({ args: fromWireList(payloadConverter, input), headers });
       });
-      return await codeWire({ status: 'completed' as const, value: toWire(payloadConverter, value) }, payloadCodecs, 'encode');
+      return await codeWire(
+        { status: 'completed' as const, value: toWire(payloadConverter, value) },
+        payloadCodecs,
+        'encode',
+      );
     } catch (error) {
       if (error instanceof CompleteAsyncError) return { status: 'async' };
-      const isOwnCancel = why !== undefined && (isCancellation(error) || (error instanceof Error && error.name === 'AbortError'));
+      const isOwnCancel =
+        why !== undefined && (isCancellation(error) || (error instanceof Error && error.name === 'AbortError'));
       if (isOwnCancel && why === 'CANCELLED') {
         return { status: 'cancelled', failure: { kind: 'cancelled', message: 'Activity cancelled' } };
       }
       if (isOwnCancel && why === 'WORKER_SHUTDOWN') {
-        return { status: 'failed', failure: { kind: 'application', type: 'WorkerShutdown', message: 'the worker shut down; the attempt is made again elsewhere' } };
+        return {
+          status: 'failed',
+          failure: {
+            kind: 'application',
+            type: 'WorkerShutdown',
+            message: 'the worker shut down; the attempt is made again elsewhere',
+          },
+        };
       }
       const failure: WireFailure = errorToFailure(error, payloadConverter);
       return await codeWire({ status: 'failed' as const, failure }, payloadCodecs, 'encode');
@@ -307,8 +381,19 @@ export function localKey(runId: string, seq: number): string {
   return `local:${runId}/${seq}`;
 }
 
-function wrapLocal(command: { type: string; activityId: string; options: WireActivityOptions }, cause: WireFailure, retryState: 'TIMEOUT' | 'CANCEL_REQUESTED' | import('../common/index.ts').WireRetryState): WireFailure {
-  return { kind: 'activity', message: 'Activity task failed', activityType: command.type, activityId: command.activityId, retryState, cause };
+function wrapLocal(
+  command: { type: string; activityId: string; options: WireActivityOptions },
+  cause: WireFailure,
+  retryState: WireRetryState,
+): WireFailure {
+  return {
+    kind: 'activity',
+    message: 'Activity task failed',
+    activityType: command.type,
+    activityId: command.activityId,
+    retryState,
+    cause,
+  };
 }
 
 function notRegistered(type: string, activities: Activities): ApplicationFailure {

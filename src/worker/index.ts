@@ -15,5 +15,13 @@ export { NativeConnection, type NativeConnectionOptions } from './connection.ts'
 export { type ActivityInterceptors, type ActivityInterceptorsFactory } from './executor.ts';
 export type { WorkerOptions } from './options.ts';
 export * from './runtime.ts';
-export { bundleWorkflowCode, type BundleOptions, InlineSandbox, type SandboxOptions, type WorkflowBundle, WorkflowContext, type WorkflowSandbox } from './sandbox/index.ts';
+export {
+  bundleWorkflowCode,
+  type BundleOptions,
+  InlineSandbox,
+  type SandboxOptions,
+  type WorkflowBundle,
+  WorkflowContext,
+  type WorkflowSandbox,
+} from './sandbox/index.ts';
 export * from './worker.ts';

@@ -52,28 +52,39 @@ export function checkOptions(options: WorkerOptions): void {
   const refuse = (message: string, details: Record<string, unknown> = {}): never => {
     throw new PleachError('INVALID_ARGUMENT', message, details);
   };
-  if (typeof options !== 'object' || options === null) refuse('a worker needs options: { connection, taskQueue, workflowsPath, activities }');
+  if (typeof options !== 'object' || options === null)
+    refuse('a worker needs options: { connection, taskQueue, workflowsPath, activities }');
   const { taskQueue, namespace = 'default' } = options;
   for (const [what, value] of [
     ['taskQueue', taskQueue],
     ['namespace', namespace],
   ] as const) {
     if (typeof value !== 'string' || value.length === 0 || value.length > LIMITS.nameCharactersMax) {
-      refuse(`${what} is text of 1 to ${LIMITS.nameCharactersMax} characters; it is ${value === undefined ? 'missing' : JSON.stringify(value)}`, { [what]: value });
+      refuse(
+        `${what} is text of 1 to ${LIMITS.nameCharactersMax} characters; it is ${value === undefined ? 'missing' : JSON.stringify(value)}`,
+        { [what]: value },
+      );
     }
   }
   if (options.workflowsPath === undefined && options.workflowBundle === undefined && options.activities === undefined) {
     refuse('a worker needs workflowsPath, workflowBundle or activities: it would have nothing to do');
   }
-  for (const key of ['maxConcurrentActivityTaskExecutions', 'maxConcurrentWorkflowTaskExecutions', 'maxCachedWorkflows', 'workflowThreadPoolSize'] as const) {
+  for (const key of [
+    'maxConcurrentActivityTaskExecutions',
+    'maxConcurrentWorkflowTaskExecutions',
+    'maxCachedWorkflows',
+    'workflowThreadPoolSize',
+  ] as const) {
     const value = options[key];
-    if (value !== undefined && (!Number.isInteger(value) || value < 1)) refuse(`${key} is a whole number of at least 1; it is ${value}`, { [key]: value });
+    if (value !== undefined && (!Number.isInteger(value) || value < 1))
+      refuse(`${key} is a whole number of at least 1; it is ${value}`, { [key]: value });
   }
   if (options.activities !== undefined && (typeof options.activities !== 'object' || options.activities === null)) {
     refuse(`activities is an object of functions; it is a ${typeof options.activities}`);
   }
   for (const [name, activity] of Object.entries(options.activities ?? {})) {
-    if (typeof activity !== 'function') refuse(`activity "${name}" is a function; it is a ${typeof activity}`, { name });
+    if (typeof activity !== 'function')
+      refuse(`activity "${name}" is a function; it is a ${typeof activity}`, { name });
   }
 }
 
@@ -82,9 +93,13 @@ export async function loadDataConverter(converter: DataConverter | undefined): P
   const path = converter?.payloadConverterPath;
   let payloadConverter: PayloadConverter = defaultPayloadConverter;
   if (path !== undefined) {
-    const module = (await import(path.startsWith('file:') ? path : pathToFileURL(path).href)) as { payloadConverter?: PayloadConverter };
+    const module = (await import(path.startsWith('file:') ? path : pathToFileURL(path).href)) as {
+      payloadConverter?: PayloadConverter;
+    };
     if (typeof module.payloadConverter?.toPayload !== 'function') {
-      throw new PleachError('INVALID_ARGUMENT', `${path} exports no payloadConverter with toPayload and fromPayload`, { path });
+      throw new PleachError('INVALID_ARGUMENT', `${path} exports no payloadConverter with toPayload and fromPayload`, {
+        path,
+      });
     }
     payloadConverter = module.payloadConverter;
   }

@@ -5,9 +5,13 @@ export class DefaultLogger implements Log {
   readonly level: 'DEBUG' | 'INFO' | 'WARN' | 'ERROR';
   readonly #write: (entry: { level: string; message: string; fields: Record<string, unknown> | undefined }) => void;
 
-  constructor(level: 'DEBUG' | 'INFO' | 'WARN' | 'ERROR' = 'WARN', write?: (entry: { level: string; message: string; fields: Record<string, unknown> | undefined }) => void) {
+  constructor(
+    level: 'DEBUG' | 'INFO' | 'WARN' | 'ERROR' = 'WARN',
+    write?: (entry: { level: string; message: string; fields: Record<string, unknown> | undefined }) => void,
+  ) {
     this.level = level;
-    this.#write = write ?? ((entry) => stderrLog[entry.level === 'ERROR' ? 'error' : 'warn'](entry.message, entry.fields));
+    this.#write =
+      write ?? ((entry) => stderrLog[entry.level === 'ERROR' ? 'error' : 'warn'](entry.message, entry.fields));
   }
 
   #say(level: 'DEBUG' | 'INFO' | 'WARN' | 'ERROR', message: string, fields: Record<string, unknown> | undefined): void {

@@ -1,11 +1,26 @@
-import { codeWire, type LoadedDataConverter, msOptionalToNumber, msToNumber, type Segment, type WireOutcome } from '../common/index.ts';
+import {
+  codeWire,
+  type LoadedDataConverter,
+  msOptionalToNumber,
+  msToNumber,
+  type Segment,
+  type WireOutcome,
+} from '../common/index.ts';
 import type { AttemptTask, FromKernel, ToKernel, WorkerRegistration } from '../contract/index.ts';
 import { type Clock, type Log, messageOf, PleachError, systemClock } from '../core/index.ts';
 import { NativeConnection, workerIdentity } from './connection.ts';
 import { Executor, localKey } from './executor.ts';
 import { checkOptions, loadDataConverter, type WorkerOptions } from './options.ts';
 import { Runtime } from './runtime.ts';
-import { bundleWorkflowCode, InlineSandbox, type SandboxOptions, ThreadedSandbox, WorkflowContext, type WorkflowBundle, type WorkflowSandbox } from './sandbox/index.ts';
+import {
+  bundleWorkflowCode,
+  InlineSandbox,
+  type SandboxOptions,
+  ThreadedSandbox,
+  WorkflowContext,
+  type WorkflowBundle,
+  type WorkflowSandbox,
+} from './sandbox/index.ts';
 
 /** Where a worker stands. */
 export type State = 'INITIALIZED' | 'RUNNING' | 'STOPPING' | 'DRAINING' | 'DRAINED' | 'STOPPED' | 'FAILED';
@@ -73,7 +88,8 @@ export class Worker {
       client: () => connection,
       maxHeartbeatThrottleMs: msToNumber(options.maxHeartbeatThrottleInterval ?? '60s'),
       defaultHeartbeatThrottleMs: msToNumber(options.defaultHeartbeatThrottleInterval ?? '30s'),
-      heartbeat: (token, details) => this.#send?.({ kind: 'heartbeat', workerId: this.#workerId, token, ...(details ? { details } : {}) }),
+      heartbeat: (token, details) =>
+        this.#send?.({ kind: 'heartbeat', workerId: this.#workerId, token, ...(details ? { details } : {}) }),
     });
     if (bundle) {
       const spinMs = msOptionalToNumber(options.workflowSpinTimeout);
@@ -91,7 +107,9 @@ export class Worker {
         ...(spinMs === undefined ? {} : { spinMs }),
         ...(options.workflowHeapMb === undefined ? {} : { heapMb: options.workflowHeapMb }),
       };
-      this.#sandbox = connection.address.startsWith('memory:') ? new InlineSandbox(sandbox) : new ThreadedSandbox(sandbox);
+      this.#sandbox = connection.address.startsWith('memory:')
+        ? new InlineSandbox(sandbox)
+        : new ThreadedSandbox(sandbox);
     }
   }
 
@@ -102,7 +120,9 @@ export class Worker {
   static async create(options: WorkerOptions): Promise<Worker> {
     checkOptions(options);
     const converter = await loadDataConverter(options.dataConverter);
-    const bundle = options.workflowBundle ?? (options.workflowsPath === undefined ? undefined : await bundleFor(options.workflowsPath, options));
+    const bundle =
+      options.workflowBundle ??
+      (options.workflowsPath === undefined ? undefined : await bundleFor(options.workflowsPath, options));
     const connection = options.connection ?? (await NativeConnection.connect());
     return new Worker(options, connection, converter, bundle, options.connection === undefined);
   }
@@ -184,10 +204,14 @@ export class Worker {
       namespace: this.options.namespace ?? 'default',
       queue: this.options.taskQueue,
       ...(this.#bundle ? { bundleId: this.#bundle.id, anyWorkflowType: true } : {}),
-      ...(activities ? { activityTypes: Object.keys(activities), anyActivityType: typeof activities['default'] === 'function' } : {}),
+      ...(activities
+        ? { activityTypes: Object.keys(activities), anyActivityType: typeof activities['default'] === 'function' }
+        : {}),
       activitySlots: this.options.maxConcurrentActivityTaskExecutions ?? 100,
       workflowSlots: this.options.maxConcurrentWorkflowTaskExecutions ?? 40,
-      ...(this.options.maxActivitiesPerSecond === undefined ? {} : { maxActivitiesPerSecond: this.options.maxActivitiesPerSecond }),
+      ...(this.options.maxActivitiesPerSecond === undefined
+        ? {}
+        : { maxActivitiesPerSecond: this.options.maxActivitiesPerSecond }),
       runningTokens: [...this.#executor.tokens, ...this.#untold.keys()],
     };
     send({ kind: 'register', worker: registration });
@@ -232,7 +256,11 @@ export class Worker {
         workerId: this.#workerId,
         runId,
         token,
-        result: { status: 'failed', cause: 'CONVERTER_FAILED', failure: { kind: 'application', type: 'ConverterFailed', message: messageOf(error) } },
+        result: {
+          status: 'failed',
+          cause: 'CONVERTER_FAILED',
+          failure: { kind: 'application', type: 'ConverterFailed', message: messageOf(error) },
+        },
       });
     } finally {
       this.#activations--;
@@ -258,10 +286,17 @@ export class Worker {
    * Replays a history and returns when it gives the same commands.
    * @throws ReplayError with the first difference
    */
-  static async runReplayHistory(options: Omit<WorkerOptions, 'taskQueue' | 'connection'>, history: { workflowId?: string; runId?: string; segments: Segment[] }, workflowId?: string): Promise<void> {
+  static async runReplayHistory(
+    options: Omit<WorkerOptions, 'taskQueue' | 'connection'>,
+    history: { workflowId?: string; runId?: string; segments: Segment[] },
+    workflowId?: string,
+  ): Promise<void> {
     const bundle = options.workflowBundle ?? (await bundleFor(options.workflowsPath ?? '', options));
     const runId = startOf(history.segments)?.runId ?? history.runId ?? '';
-    const context = new WorkflowContext(bundle, { log: Runtime.instance().log, failureErrorTypes: options.workflowFailureErrorTypes ?? [] });
+    const context = new WorkflowContext(bundle, {
+      log: Runtime.instance().log,
+      failureErrorTypes: options.workflowFailureErrorTypes ?? [],
+    });
     const converter = await loadDataConverter(options.dataConverter);
     const segments = await codeWire(history.segments, converter.payloadCodecs, 'decode');
     const replayed = context.replay(runId, segments);
@@ -273,7 +308,9 @@ export class Worker {
   /** Replays many histories; each result tells its error, if it has one. */
   static async *runReplayHistories(
     options: Omit<WorkerOptions, 'taskQueue' | 'connection'>,
-    histories: AsyncIterable<{ workflowId: string; history: { segments: Segment[] } }> | Iterable<{ workflowId: string; history: { segments: Segment[] } }>,
+    histories:
+      | AsyncIterable<{ workflowId: string; history: { segments: Segment[] } }>
+      | Iterable<{ workflowId: string; history: { segments: Segment[] } }>,
   ): AsyncIterableIterator<{ workflowId: string; error?: ReplayError }> {
     const workflowBundle = options.workflowBundle ?? (await bundleFor(options.workflowsPath ?? '', options));
     for await (const { workflowId, history } of histories) {
@@ -293,12 +330,17 @@ function startOf(segments: readonly Segment[]) {
   return undefined;
 }
 
-async function bundleFor(workflowsPath: string, options: Omit<WorkerOptions, 'taskQueue' | 'connection'>): Promise<WorkflowBundle> {
+async function bundleFor(
+  workflowsPath: string,
+  options: Omit<WorkerOptions, 'taskQueue' | 'connection'>,
+): Promise<WorkflowBundle> {
   if (workflowsPath === '') throw new PleachError('INVALID_ARGUMENT', 'workflowsPath or workflowBundle is needed', {});
   return bundleWorkflowCode({
     workflowsPath,
     ...(options.interceptors?.workflowModules ? { interceptorModules: options.interceptors.workflowModules } : {}),
-    ...(options.dataConverter?.payloadConverterPath === undefined ? {} : { payloadConverterPath: options.dataConverter.payloadConverterPath }),
+    ...(options.dataConverter?.payloadConverterPath === undefined
+      ? {}
+      : { payloadConverterPath: options.dataConverter.payloadConverterPath }),
     ...(options.bundlerOptions?.ignoreModules ? { ignoreModules: options.bundlerOptions.ignoreModules } : {}),
   });
 }

@@ -37,7 +37,7 @@ export interface Pending {
 }
 
 // oxlint-disable-next-line typescript/no-explicit-any -- handlers are the author's
-type Handler = (...args: any[]) => any;
+type Handler = (...args: any[]) => unknown;
 
 /** An update's handler with its options. */
 export interface UpdateEntry {
@@ -90,7 +90,10 @@ export class Activator {
   readonly seqs = { timer: 0, activity: 0, localActivity: 0, child: 0, signal: 0, cancel: 0, condition: 0 };
   readonly timers = new Map<number, Pending>();
   readonly activities = new Map<number, Pending>();
-  readonly localActivities = new Map<number, Pending & { command: Extract<Command, { kind: 'schedule-local-activity' }> }>();
+  readonly localActivities = new Map<
+    number,
+    Pending & { command: Extract<Command, { kind: 'schedule-local-activity' }> }
+  >();
   readonly childStarts = new Map<number, Pending>();
   readonly children = new Map<number, Pending>();
   readonly externalSignals = new Map<number, Pending>();
@@ -145,7 +148,11 @@ export class Activator {
       retryPolicy: start.retry,
       cronSchedule: start.cronSchedule,
       continuedFromExecutionRunId: start.continuedFrom,
-      parent: start.parent && { workflowId: start.parent.workflowId, runId: start.parent.runId, namespace: start.parent.namespace },
+      parent: start.parent && {
+        workflowId: start.parent.workflowId,
+        runId: start.parent.runId,
+        namespace: start.parent.namespace,
+      },
       root: start.root,
       memo: start.memo ? this.memo : undefined,
       searchAttributes: attributes.untyped,
@@ -163,7 +170,13 @@ export class Activator {
   }
 
   /** Brings clock and figures up to date for an activation. */
-  begin(at: { time: number; historyLength: number; historyBytes: number; isReplaying: boolean; suggestContinue: boolean }): void {
+  begin(at: {
+    time: number;
+    historyLength: number;
+    historyBytes: number;
+    isReplaying: boolean;
+    suggestContinue: boolean;
+  }): void {
     this.now = at.time;
     this.isReplaying = at.isReplaying;
     this.info = {
@@ -221,7 +234,8 @@ export class Activator {
       }
       case 'child-resolved':
         // A child that was cancelled before it started never says that it started.
-        if (job.outcome.status !== 'completed') take(this.childStarts, job.seq)?.reject(failureToError(job.outcome.failure, this.converter));
+        if (job.outcome.status !== 'completed')
+          take(this.childStarts, job.seq)?.reject(failureToError(job.outcome.failure, this.converter));
         this.#settle(take(this.children, job.seq), job.outcome);
         return;
       case 'signal-external-resolved': {
@@ -270,8 +284,11 @@ export class Activator {
       );
       return;
     }
-    const execute = compose(this.interceptors, 'inbound', 'execute', async (input: { args: unknown[]; headers: unknown }) =>
-      workflow(...(input.args as Parameters<typeof workflow>)),
+    const execute = compose(
+      this.interceptors,
+      'inbound',
+      'execute',
+      async (input: { args: unknown[]; headers: unknown }) => (workflow as Handler)(...input.args),
     );
     runInScope(this.rootScope, () => {
       let done: Promise<unknown>;
@@ -346,8 +363,12 @@ export class Activator {
     }
     this.#runHandler(async () => {
       const args = fromWireList(this.converter, job.input);
-      const handle = compose(this.interceptors, 'inbound', 'handleSignal', async (input: { signalName: string; args: unknown[]; headers: unknown }) =>
-        entry ? entry.handler(...input.args) : this.defaultSignalHandler!(input.signalName, ...input.args),
+      const handle = compose(
+        this.interceptors,
+        'inbound',
+        'handleSignal',
+        async (input: { signalName: string; args: unknown[]; headers: unknown }) =>
+          entry ? entry.handler(...input.args) : this.defaultSignalHandler!(input.signalName, ...input.args),
       );
       await handle({ signalName: job.name, args, headers: job.headers ?? {} });
     }).catch((error: unknown) => {
@@ -389,7 +410,8 @@ export class Activator {
         const answer: unknown = entry.validator?.(...given.args);
         if (answer instanceof Promise) throw new TypeError('an update validator is synchronous');
       });
-      if (!this.isReplaying) runInScope(this.rootScope, () => withUpdate({ id: updateId, name }, () => validate(input)));
+      if (!this.isReplaying)
+        runInScope(this.rootScope, () => withUpdate({ id: updateId, name }, () => validate(input)));
       else before.restore();
     } catch (error) {
       before.restore();
@@ -400,20 +422,30 @@ export class Activator {
     this.push({ kind: 'update-accepted', updateId });
     this.#runHandler(() =>
       withUpdate({ id: updateId, name }, async () => {
-        const handle = compose(this.interceptors, 'inbound', 'handleUpdate', async (given: typeof input) => entry.handler(...given.args));
+        const handle = compose(this.interceptors, 'inbound', 'handleUpdate', async (given: typeof input) =>
+          entry.handler(...given.args),
+        );
         return handle(input);
       }),
     ).then(
       (value) => {
         try {
-          this.push({ kind: 'update-completed', updateId, outcome: { status: 'completed', value: toWire(this.converter, value) } });
+          this.push({
+            kind: 'update-completed',
+            updateId,
+            outcome: { status: 'completed', value: toWire(this.converter, value) },
+          });
         } catch (error) {
           this.failTask(error, 'CONVERTER_FAILED');
         }
       },
       (error: unknown) => {
         if (error instanceof TemporalFailure || this.#failsWorkflow(error)) {
-          this.push({ kind: 'update-completed', updateId, outcome: { status: 'failed', failure: errorToFailure(asFailure(error), this.converter) } });
+          this.push({
+            kind: 'update-completed',
+            updateId,
+            outcome: { status: 'failed', failure: errorToFailure(asFailure(error), this.converter) },
+          });
         } else this.failTask(error);
       },
     );
@@ -478,8 +510,12 @@ export class Activator {
         };
       }
       const args = fromWireList(this.converter, query.input);
-      const handle = compose(this.interceptors, 'inbound', 'handleQuery', (input: { queryName: string; args: unknown[] }) =>
-        entry ? entry.handler(...input.args) : this.defaultQueryHandler!(input.queryName, ...input.args),
+      const handle = compose(
+        this.interceptors,
+        'inbound',
+        'handleQuery',
+        (input: { queryName: string; args: unknown[] }) =>
+          entry ? entry.handler(...input.args) : this.defaultQueryHandler!(input.queryName, ...input.args),
       );
       const value: unknown = runInScope(this.rootScope, () => handle({ queryName: query.name, args }));
       if (value instanceof Promise && this.interceptors.length === 0) {
@@ -525,7 +561,9 @@ export class Activator {
 }
 
 function asFailure(error: unknown): unknown {
-  return error instanceof TemporalFailure || error instanceof CancelledFailure ? error : ApplicationFailure.fromError(error);
+  return error instanceof TemporalFailure || error instanceof CancelledFailure
+    ? error
+    : ApplicationFailure.fromError(error);
 }
 
 function take<T>(entries: Map<number, T>, seq: number): T | undefined {

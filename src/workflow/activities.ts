@@ -41,80 +41,98 @@ export function scheduleActivity<R>(activityType: string, args: unknown[], optio
   requireTimeout(options);
   const activator = getActivator();
   const seq = ++activator.seqs.activity;
-  const schedule = compose(activator.interceptors, 'outbound', 'scheduleActivity', (input: { activityType: string; args: unknown[]; options: ActivityOptions; headers: Record<string, never>; seq: number }) =>
-    new Promise<R>((resolve, reject) => {
-      const scope = CancellationScope.current();
-      if (scope?.consideredCancelled) {
-        reject(scope.cancellation ?? new CancelledFailure('Cancellation scope cancelled'));
-        return;
-      }
-      const forget = scope?.onCancel(() => {
-        if (activator.activities.has(seq)) activator.push({ kind: 'cancel-activity', seq });
-      });
-      activator.push({
-        kind: 'schedule-activity',
-        seq,
-        activityId: input.options.activityId ?? String(seq),
-        type: input.activityType,
-        ...(input.options.taskQueue === undefined ? {} : { queue: input.options.taskQueue }),
-        input: activator.toWireArgs(input.args),
-        ...(Object.keys(input.headers).length > 0 ? { headers: input.headers } : {}),
-        options: compileOptions(input.options),
-      });
-      activator.activities.set(seq, {
-        resolve: (value) => {
-          forget?.();
-          resolve(value as R);
-        },
-        reject: (error) => {
-          forget?.();
-          reject(error);
-        },
-      });
-    }),
+  const schedule = compose(
+    activator.interceptors,
+    'outbound',
+    'scheduleActivity',
+    (input: {
+      activityType: string;
+      args: unknown[];
+      options: ActivityOptions;
+      headers: Record<string, never>;
+      seq: number;
+    }) =>
+      new Promise<R>((resolve, reject) => {
+        const scope = CancellationScope.current();
+        if (scope?.consideredCancelled) {
+          reject(scope.cancellation ?? new CancelledFailure('Cancellation scope cancelled'));
+          return;
+        }
+        const forget = scope?.onCancel(() => {
+          if (activator.activities.has(seq)) activator.push({ kind: 'cancel-activity', seq });
+        });
+        activator.push({
+          kind: 'schedule-activity',
+          seq,
+          activityId: input.options.activityId ?? String(seq),
+          type: input.activityType,
+          ...(input.options.taskQueue === undefined ? {} : { queue: input.options.taskQueue }),
+          input: activator.toWireArgs(input.args),
+          ...(Object.keys(input.headers).length > 0 ? { headers: input.headers } : {}),
+          options: compileOptions(input.options),
+        });
+        activator.activities.set(seq, {
+          resolve: (value) => {
+            forget?.();
+            resolve(value as R);
+          },
+          reject: (error) => {
+            forget?.();
+            reject(error);
+          },
+        });
+      }),
   );
   return schedule({ activityType, args, options, headers: {}, seq }) as Promise<R>;
 }
 
 /** Schedules a local activity by name: run by the worker inside the workflow task. */
-export function scheduleLocalActivity<R>(activityType: string, args: unknown[], options: LocalActivityOptions): Promise<R> {
+export function scheduleLocalActivity<R>(
+  activityType: string,
+  args: unknown[],
+  options: LocalActivityOptions,
+): Promise<R> {
   requireTimeout(options);
   const activator = getActivator();
   const seq = ++activator.seqs.localActivity;
-  const schedule = compose(activator.interceptors, 'outbound', 'scheduleLocalActivity', (input: { activityType: string; args: unknown[]; options: LocalActivityOptions }) =>
-    new Promise<R>((resolve, reject) => {
-      const scope = CancellationScope.current();
-      if (scope?.consideredCancelled) {
-        reject(scope.cancellation ?? new CancelledFailure('Cancellation scope cancelled'));
-        return;
-      }
-      const forget = scope?.onCancel(() => {
-        if (activator.localActivities.has(seq)) activator.push({ kind: 'cancel-local-activity', seq });
-      });
-      const command = {
-        kind: 'schedule-local-activity' as const,
-        seq,
-        activityId: String(seq),
-        type: input.activityType,
-        input: activator.toWireArgs(input.args),
-        options: {
-          ...compileOptions(input.options),
-          localRetryThresholdMs: msOptionalToNumber(input.options.localRetryThreshold) ?? LOCAL_RETRY_THRESHOLD_MS,
-        },
-      };
-      activator.push(command);
-      activator.localActivities.set(seq, {
-        command,
-        resolve: (value) => {
-          forget?.();
-          resolve(value as R);
-        },
-        reject: (error) => {
-          forget?.();
-          reject(error);
-        },
-      });
-    }),
+  const schedule = compose(
+    activator.interceptors,
+    'outbound',
+    'scheduleLocalActivity',
+    (input: { activityType: string; args: unknown[]; options: LocalActivityOptions }) =>
+      new Promise<R>((resolve, reject) => {
+        const scope = CancellationScope.current();
+        if (scope?.consideredCancelled) {
+          reject(scope.cancellation ?? new CancelledFailure('Cancellation scope cancelled'));
+          return;
+        }
+        const forget = scope?.onCancel(() => {
+          if (activator.localActivities.has(seq)) activator.push({ kind: 'cancel-local-activity', seq });
+        });
+        const command = {
+          kind: 'schedule-local-activity' as const,
+          seq,
+          activityId: String(seq),
+          type: input.activityType,
+          input: activator.toWireArgs(input.args),
+          options: {
+            ...compileOptions(input.options),
+            localRetryThresholdMs: msOptionalToNumber(input.options.localRetryThreshold) ?? LOCAL_RETRY_THRESHOLD_MS,
+          },
+        };
+        activator.push(command);
+        activator.localActivities.set(seq, {
+          command,
+          resolve: (value) => {
+            forget?.();
+            resolve(value as R);
+          },
+          reject: (error) => {
+            forget?.();
+            reject(error);
+          },
+        });
+      }),
   );
   return schedule({ activityType, args, options }) as Promise<R>;
 }
@@ -132,20 +150,31 @@ export type ActivityProxy<A> = ActivityInterfaceFor<A> & {
 export function proxyActivities<A = UntypedActivities>(options: ActivityOptions): ActivityProxy<A> {
   requireTimeout(options);
   compileOptions(options);
-  return makeProxy((type, args, overrides) => scheduleActivity(type, args, overrides ? { ...options, ...overrides, retry: { ...options.retry, ...overrides.retry } } : options));
+  return makeProxy((type, args, overrides) =>
+    scheduleActivity(
+      type,
+      args,
+      overrides ? { ...options, ...overrides, retry: { ...options.retry, ...overrides.retry } } : options,
+    ),
+  );
 }
 
 /** The same for local activities. */
 export function proxyLocalActivities<A = UntypedActivities>(options: LocalActivityOptions): ActivityProxy<A> {
   requireTimeout(options);
   compileOptions(options);
-  return makeProxy((type, args, overrides) => scheduleLocalActivity(type, args, overrides ? { ...options, ...overrides } : options));
+  return makeProxy((type, args, overrides) =>
+    scheduleLocalActivity(type, args, overrides ? { ...options, ...overrides } : options),
+  );
 }
 
-function makeProxy<A>(call: (type: string, args: unknown[], overrides?: ActivityOptions) => Promise<unknown>): ActivityProxy<A> {
+function makeProxy<A>(
+  call: (type: string, args: unknown[], overrides?: ActivityOptions) => Promise<unknown>,
+): ActivityProxy<A> {
   return new Proxy({} as ActivityProxy<A>, {
     get(_, type) {
-      if (typeof type !== 'string') throw new TypeError(`Only strings are supported for Activity types, got: ${String(type)}`);
+      if (typeof type !== 'string')
+        throw new TypeError(`Only strings are supported for Activity types, got: ${String(type)}`);
       return Object.assign((...args: unknown[]) => call(type, args), {
         executeWithOptions: (overrides: ActivityOptions, args: unknown[]) => call(type, args, overrides),
       });

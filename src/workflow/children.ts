@@ -63,7 +63,10 @@ function startFields(activator: Activator, options: CommonWorkflowOptions): Part
   set('taskTimeoutMs', msOptionalToNumber(options.workflowTaskTimeout));
   set('startDelayMs', msOptionalToNumber(options.startDelay));
   set('memo', toWireMap(activator.converter, options.memo));
-  set('searchAttributes', searchAttributesToWire(activator.converter, options.searchAttributes, options.typedSearchAttributes));
+  set(
+    'searchAttributes',
+    searchAttributesToWire(activator.converter, options.searchAttributes, options.typedSearchAttributes),
+  );
   set('priority', options.priority?.priorityKey);
   set('staticSummary', options.staticSummary);
   set('staticDetails', options.staticDetails);
@@ -72,7 +75,10 @@ function startFields(activator: Activator, options: CommonWorkflowOptions): Part
 }
 
 /** Starts a child and waits until it has started. */
-export async function startChild<W extends Workflow>(workflow: string | W, options?: WithWorkflowArgs<W, ChildWorkflowOptions>): Promise<ChildWorkflowHandle<W>> {
+export async function startChild<W extends Workflow>(
+  workflow: string | W,
+  options?: WithWorkflowArgs<W, ChildWorkflowOptions>,
+): Promise<ChildWorkflowHandle<W>> {
   const { workflowId, started, result } = begin(workflow, options ?? ({} as WithWorkflowArgs<W, ChildWorkflowOptions>));
   const firstExecutionRunId = await started;
   return {
@@ -84,7 +90,10 @@ export async function startChild<W extends Workflow>(workflow: string | W, optio
 }
 
 /** Starts a child and waits for its result. */
-export async function executeChild<W extends Workflow>(workflow: string | W, options?: WithWorkflowArgs<W, ChildWorkflowOptions>): Promise<WorkflowResultType<W>> {
+export async function executeChild<W extends Workflow>(
+  workflow: string | W,
+  options?: WithWorkflowArgs<W, ChildWorkflowOptions>,
+): Promise<WorkflowResultType<W>> {
   const { started, result } = begin(workflow, options ?? ({} as WithWorkflowArgs<W, ChildWorkflowOptions>));
   await started;
   return (await result) as WorkflowResultType<W>;
@@ -97,41 +106,46 @@ function begin(workflow: unknown, given: ChildWorkflowOptions & { args?: readonl
   let started!: Promise<string>;
   const result = new Promise<unknown>((resolve, reject) => {
     started = new Promise<string>((startResolve, startReject) => {
-      const run = compose(activator.interceptors, 'outbound', 'startChildWorkflowExecution', (input: { workflowType: string; options: ChildWorkflowOptions & { args?: readonly unknown[] } }) => {
-        const scope = CancellationScope.current();
-        if (scope?.consideredCancelled) {
-          const error = scope.cancellation ?? new CancelledFailure('Cancellation scope cancelled');
-          startReject(error);
-          reject(error);
-          return;
-        }
-        const forget = scope?.onCancel((error) => {
-          if (activator.children.has(seq)) activator.push({ kind: 'cancel-child', seq, reason: error.message });
-        });
-        const { options } = input;
-        activator.push({
-          kind: 'start-child',
-          seq,
-          workflowId,
-          type: input.workflowType,
-          queue: options.taskQueue ?? activator.info.taskQueue,
-          input: activator.toWireArgs(options.args ?? []),
-          closePolicy: options.parentClosePolicy ?? 'TERMINATE',
-          cancellation: options.cancellationType ?? 'WAIT_CANCELLATION_COMPLETED',
-          ...startFields(activator, options),
-        });
-        activator.childStarts.set(seq, { resolve: (runId) => startResolve(runId as string), reject: startReject });
-        activator.children.set(seq, {
-          resolve: (value) => {
-            forget?.();
-            resolve(value);
-          },
-          reject: (error) => {
-            forget?.();
+      const run = compose(
+        activator.interceptors,
+        'outbound',
+        'startChildWorkflowExecution',
+        (input: { workflowType: string; options: ChildWorkflowOptions & { args?: readonly unknown[] } }) => {
+          const scope = CancellationScope.current();
+          if (scope?.consideredCancelled) {
+            const error = scope.cancellation ?? new CancelledFailure('Cancellation scope cancelled');
+            startReject(error);
             reject(error);
-          },
-        });
-      });
+            return;
+          }
+          const forget = scope?.onCancel((error) => {
+            if (activator.children.has(seq)) activator.push({ kind: 'cancel-child', seq, reason: error.message });
+          });
+          const { options } = input;
+          activator.push({
+            kind: 'start-child',
+            seq,
+            workflowId,
+            type: input.workflowType,
+            queue: options.taskQueue ?? activator.info.taskQueue,
+            input: activator.toWireArgs(options.args ?? []),
+            closePolicy: options.parentClosePolicy ?? 'TERMINATE',
+            cancellation: options.cancellationType ?? 'WAIT_CANCELLATION_COMPLETED',
+            ...startFields(activator, options),
+          });
+          activator.childStarts.set(seq, { resolve: (runId) => startResolve(runId as string), reject: startReject });
+          activator.children.set(seq, {
+            resolve: (value) => {
+              forget?.();
+              resolve(value);
+            },
+            reject: (error) => {
+              forget?.();
+              reject(error);
+            },
+          });
+        },
+      );
       run({ workflowType: typeOf(workflow), options: given });
     });
   });
@@ -141,27 +155,36 @@ function begin(workflow: unknown, given: ChildWorkflowOptions & { args?: readonl
   return { workflowId, started, result };
 }
 
-function signalOther(target: { workflowId: string; runId?: string }, childOnly: boolean, signal: string | SignalDefinition, args: unknown[]): Promise<void> {
+function signalOther(
+  target: { workflowId: string; runId?: string },
+  childOnly: boolean,
+  signal: string | SignalDefinition,
+  args: unknown[],
+): Promise<void> {
   const activator = getActivator();
   const seq = ++activator.seqs.signal;
   const name = typeof signal === 'string' ? signal : signal.name;
-  const send = compose(activator.interceptors, 'outbound', 'signalWorkflow', (input: { signalName: string; args: unknown[] }) =>
-    new Promise<void>((resolve, reject) => {
-      const scope = CancellationScope.current();
-      if (scope?.consideredCancelled) {
-        reject(scope.cancellation ?? new CancelledFailure('Cancellation scope cancelled'));
-        return;
-      }
-      activator.push({
-        kind: 'signal-external',
-        seq,
-        target,
-        ...(childOnly ? { childOnly } : {}),
-        name: input.signalName,
-        input: activator.toWireArgs(input.args),
-      });
-      activator.externalSignals.set(seq, { resolve: () => resolve(), reject });
-    }),
+  const send = compose(
+    activator.interceptors,
+    'outbound',
+    'signalWorkflow',
+    (input: { signalName: string; args: unknown[] }) =>
+      new Promise<void>((resolve, reject) => {
+        const scope = CancellationScope.current();
+        if (scope?.consideredCancelled) {
+          reject(scope.cancellation ?? new CancelledFailure('Cancellation scope cancelled'));
+          return;
+        }
+        activator.push({
+          kind: 'signal-external',
+          seq,
+          target,
+          ...(childOnly ? { childOnly } : {}),
+          name: input.signalName,
+          input: activator.toWireArgs(input.args),
+        });
+        activator.externalSignals.set(seq, { resolve: () => resolve(), reject });
+      }),
   );
   return send({ signalName: name, args }) as Promise<void>;
 }
@@ -199,27 +222,34 @@ export interface ContinueAsNewOptions {
 }
 
 /** Makes a function that ends the run and goes on in another with these options. */
-export function makeContinueAsNewFunc<F extends Workflow>(options: ContinueAsNewOptions = {}): (...args: Parameters<F>) => Promise<never> {
+export function makeContinueAsNewFunc<F extends Workflow>(
+  options: ContinueAsNewOptions = {},
+): (...args: Parameters<F>) => Promise<never> {
   const activator = getActivator();
   return (...args) => {
-    const go = compose(activator.interceptors, 'outbound', 'continueAsNew', async (input: { args: unknown[]; options: ContinueAsNewOptions }) => {
-      const given = input.options;
-      throw new ContinueAsNew({
-        kind: 'continue-as-new',
-        type: given.workflowType ?? activator.info.workflowType,
-        queue: given.taskQueue ?? activator.info.taskQueue,
-        input: activator.toWireArgs(input.args),
-        ...startFields(activator, {
-          ...(given.retry ? { retry: given.retry } : {}),
-          ...(given.memo ? { memo: given.memo } : {}),
-          ...(given.searchAttributes ? { searchAttributes: given.searchAttributes } : {}),
-          ...(given.typedSearchAttributes ? { typedSearchAttributes: given.typedSearchAttributes } : {}),
-          workflowRunTimeout: given.workflowRunTimeout ?? activator.info.runTimeoutMs ?? 0,
-          workflowTaskTimeout: given.workflowTaskTimeout ?? activator.info.taskTimeoutMs,
-        }),
-        ...(given.backoffStartInterval === undefined ? {} : { backoffMs: msToNumber(given.backoffStartInterval) }),
-      });
-    });
+    const go = compose(
+      activator.interceptors,
+      'outbound',
+      'continueAsNew',
+      async (input: { args: unknown[]; options: ContinueAsNewOptions }) => {
+        const given = input.options;
+        throw new ContinueAsNew({
+          kind: 'continue-as-new',
+          type: given.workflowType ?? activator.info.workflowType,
+          queue: given.taskQueue ?? activator.info.taskQueue,
+          input: activator.toWireArgs(input.args),
+          ...startFields(activator, {
+            ...(given.retry ? { retry: given.retry } : {}),
+            ...(given.memo ? { memo: given.memo } : {}),
+            ...(given.searchAttributes ? { searchAttributes: given.searchAttributes } : {}),
+            ...(given.typedSearchAttributes ? { typedSearchAttributes: given.typedSearchAttributes } : {}),
+            workflowRunTimeout: given.workflowRunTimeout ?? activator.info.runTimeoutMs ?? 0,
+            workflowTaskTimeout: given.workflowTaskTimeout ?? activator.info.taskTimeoutMs,
+          }),
+          ...(given.backoffStartInterval === undefined ? {} : { backoffMs: msToNumber(given.backoffStartInterval) }),
+        });
+      },
+    );
     return go({ args, options }) as Promise<never>;
   };
 }

@@ -1,4 +1,10 @@
-import type { Priority, SearchAttributes, TemporalFailure, TypedSearchAttributes, WireRetryPolicy } from '../common/index.ts';
+import type {
+  Priority,
+  SearchAttributes,
+  TemporalFailure,
+  TypedSearchAttributes,
+  WireRetryPolicy,
+} from '../common/index.ts';
 
 /** What a run knows of itself. Times by the run's clock. */
 export interface WorkflowInfo {

@@ -43,7 +43,12 @@ export interface WorkflowInterceptors {
 export type WorkflowInterceptorsFactory = () => WorkflowInterceptors;
 
 /** Puts the interceptors of one method in front of what it does, the first outermost. */
-export function compose<I, R>(all: readonly WorkflowInterceptors[], side: 'inbound' | 'outbound', method: string, last: (input: I) => R): (input: I) => R {
+export function compose<I, R>(
+  all: readonly WorkflowInterceptors[],
+  side: 'inbound' | 'outbound',
+  method: string,
+  last: (input: I) => R,
+): (input: I) => R {
   let next: (input: I) => R = last;
   for (let i = all.length - 1; i >= 0; i--) {
     const list = (all[i]![side] ?? []) as Record<string, Method | undefined>[];

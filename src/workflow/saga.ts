@@ -55,7 +55,9 @@ interface Entry {
 /** What undoing has come to: asked by describe and by people. */
 export const sagasQuery = defineQuery<SagaStepView[]>('__pleach_sagas');
 /** Decides about an undo that has failed: `retry` it, or `skip` it. */
-export const sagaUpdate = defineUpdate<void, [{ step: string; action: 'retry' | 'skip'; saga?: number }]>('__pleach_saga');
+export const sagaUpdate = defineUpdate<void, [{ step: string; action: 'retry' | 'skip'; saga?: number }]>(
+  '__pleach_saga',
+);
 
 /**
  * Runs a body whose steps are undone when it fails or is cancelled: in reverse, out of reach of cancellation, each with
@@ -77,7 +79,8 @@ export async function saga<T>(body: (saga: Saga) => Promise<T>): Promise<T> {
   installHandlers();
   const register = (name: string | undefined, undo: () => Promise<unknown>, retry: UndoRetry = {}): Entry => {
     const entry: Entry = { name: name ?? `step-${entries.length + 1}`, undo, retry, state: 'registered' };
-    if (entries.some((other) => other.name === entry.name)) throw new TypeError(`the saga has a step "${entry.name}" already; give each its own name`);
+    if (entries.some((other) => other.name === entry.name))
+      throw new TypeError(`the saga has a step "${entry.name}" already; give each its own name`);
     entries.push(entry);
     return entry;
   };
@@ -138,7 +141,12 @@ async function undoEntry(entry: Entry): Promise<void> {
 
 function views(): SagaStepView[] {
   return (getActivator().sagas as Entry[][]).flatMap((entries, saga) =>
-    entries.map(({ name, state, failure }) => ({ saga, step: name, state, ...(failure === undefined ? {} : { failure }) })),
+    entries.map(({ name, state, failure }) => ({
+      saga,
+      step: name,
+      state,
+      ...(failure === undefined ? {} : { failure }),
+    })),
   );
 }
 
@@ -156,7 +164,9 @@ function installHandlers(): void {
   if (activator.sagas.length > 1) return;
   setHandler(sagasQuery, views);
   const find = (at: { step: string; saga?: number }): Entry | undefined =>
-    (activator.sagas as Entry[][]).flatMap((entries, saga) => (at.saga === undefined || at.saga === saga ? entries : [])).find((entry) => entry.name === at.step && entry.state === 'undo-failed');
+    (activator.sagas as Entry[][])
+      .flatMap((entries, saga) => (at.saga === undefined || at.saga === saga ? entries : []))
+      .find((entry) => entry.name === at.step && entry.state === 'undo-failed');
   setHandler(
     sagaUpdate,
     (at) => {
@@ -169,7 +179,9 @@ function installHandlers(): void {
         if (at?.action !== 'retry' && at?.action !== 'skip') throw new TypeError('action is "retry" or "skip"');
         if (!find(at)) {
           const stuck = views().filter((view) => view.state === 'undo-failed');
-          throw new TypeError(`no undo "${String(at.step)}" has failed; waiting for a decision: ${stuck.map((view) => view.step).join(', ') || 'none'}`);
+          throw new TypeError(
+            `no undo "${String(at.step)}" has failed; waiting for a decision: ${stuck.map((view) => view.step).join(', ') || 'none'}`,
+          );
         }
       },
     },

@@ -13,32 +13,36 @@ export interface TimerOptions {
 export function sleep(duration: Duration, options?: TimerOptions): Promise<void> {
   const activator = getActivator();
   const seq = ++activator.seqs.timer;
-  const start = compose(activator.interceptors, 'outbound', 'startTimer', (input: { durationMs: number; seq: number }) =>
-    new Promise<void>((resolve, reject) => {
-      const scope = CancellationScope.current();
-      if (scope?.consideredCancelled) {
-        reject(scope.cancellation ?? new CancelledFailure('Cancellation scope cancelled'));
-        return;
-      }
-      const forget = scope?.onCancel((error) => {
-        if (!activator.timers.delete(seq)) return;
-        activator.push({ kind: 'cancel-timer', seq });
-        reject(error);
-      });
-      activator.push({
-        kind: 'start-timer',
-        seq,
-        delayMs: input.durationMs,
-        ...(options?.summary === undefined ? {} : { summary: options.summary }),
-      });
-      activator.timers.set(seq, {
-        resolve: () => {
-          forget?.();
-          resolve();
-        },
-        reject,
-      });
-    }),
+  const start = compose(
+    activator.interceptors,
+    'outbound',
+    'startTimer',
+    (input: { durationMs: number; seq: number }) =>
+      new Promise<void>((resolve, reject) => {
+        const scope = CancellationScope.current();
+        if (scope?.consideredCancelled) {
+          reject(scope.cancellation ?? new CancelledFailure('Cancellation scope cancelled'));
+          return;
+        }
+        const forget = scope?.onCancel((error) => {
+          if (!activator.timers.delete(seq)) return;
+          activator.push({ kind: 'cancel-timer', seq });
+          reject(error);
+        });
+        activator.push({
+          kind: 'start-timer',
+          seq,
+          delayMs: input.durationMs,
+          ...(options?.summary === undefined ? {} : { summary: options.summary }),
+        });
+        activator.timers.set(seq, {
+          resolve: () => {
+            forget?.();
+            resolve();
+          },
+          reject,
+        });
+      }),
   );
   return start({ durationMs: Math.max(1, msToNumber(duration)), seq }) as Promise<void>;
 }
@@ -47,7 +51,11 @@ export function sleep(duration: Duration, options?: TimerOptions): Promise<void>
 export function condition(check: () => boolean): Promise<void>;
 /** The same, until a time-out: false then, true where the condition held first. */
 export function condition(check: () => boolean, timeout: Duration, options?: TimerOptions): Promise<boolean>;
-export async function condition(check: () => boolean, timeout?: Duration, options?: TimerOptions): Promise<void | boolean> {
+export async function condition(
+  check: () => boolean,
+  timeout?: Duration,
+  options?: TimerOptions,
+): Promise<void | boolean> {
   if (typeof check !== 'function') throw new TypeError('condition takes a function that says whether it holds');
   if (timeout === undefined) return waitUntil(check);
   return CancellationScope.cancellable(async () => {
@@ -91,7 +99,11 @@ const handles = new WeakMap<object, Map<number, CancellationScope>>();
 let nextHandle = 1;
 
 /** The sandbox's `setTimeout`: a durable timer. */
-export function setWorkflowTimeout(callback: (...args: unknown[]) => void, delayMs?: number, ...args: unknown[]): number {
+export function setWorkflowTimeout(
+  callback: (...args: unknown[]) => void,
+  delayMs?: number,
+  ...args: unknown[]
+): number {
   const activator = getActivator();
   const scope = new CancellationScope({ cancellable: true, parent: CancellationScope.current() });
   const mine = handles.get(activator) ?? new Map<number, CancellationScope>();
@@ -103,6 +115,7 @@ export function setWorkflowTimeout(callback: (...args: unknown[]) => void, delay
     .then(
       () => {
         mine.delete(handle);
+        // oxlint-disable-next-line promise/no-callback-in-promise -- this is what setTimeout does
         callback(...args);
       },
       () => mine.delete(handle),

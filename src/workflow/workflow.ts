@@ -14,17 +14,23 @@ import type { WorkflowInfo } from './info.ts';
 // oxlint-disable typescript/no-explicit-any -- these are the field's own signatures: arguments are the author's
 
 /** Names a signal. */
-export function defineSignal<Args extends any[] = [], Name extends string = string>(name: Name): SignalDefinition<Args, Name> {
+export function defineSignal<Args extends any[] = [], Name extends string = string>(
+  name: Name,
+): SignalDefinition<Args, Name> {
   return { type: 'signal', name };
 }
 
 /** Names a query. */
-export function defineQuery<Ret, Args extends any[] = [], Name extends string = string>(name: Name): QueryDefinition<Ret, Args, Name> {
+export function defineQuery<Ret, Args extends any[] = [], Name extends string = string>(
+  name: Name,
+): QueryDefinition<Ret, Args, Name> {
   return { type: 'query', name };
 }
 
 /** Names an update. */
-export function defineUpdate<Ret, Args extends any[] = [], Name extends string = string>(name: Name): UpdateDefinition<Ret, Args, Name> {
+export function defineUpdate<Ret, Args extends any[] = [], Name extends string = string>(
+  name: Name,
+): UpdateDefinition<Ret, Args, Name> {
   return { type: 'update', name };
 }
 
@@ -44,8 +50,16 @@ export interface HandlerOptions {
  * handler and are delivered to it, in order, when it is set. A query's handler is synchronous. An update's validator is
  * synchronous too and runs before the update is accepted; what it throws rejects the update without a trace.
  */
-export function setHandler<Args extends any[]>(def: SignalDefinition<Args>, handler: ((...args: Args) => void | Promise<void>) | undefined, options?: HandlerOptions): void;
-export function setHandler<Ret, Args extends any[]>(def: QueryDefinition<Ret, Args>, handler: ((...args: Args) => Ret) | undefined, options?: HandlerOptions): void;
+export function setHandler<Args extends any[]>(
+  def: SignalDefinition<Args>,
+  handler: ((...args: Args) => void | Promise<void>) | undefined,
+  options?: HandlerOptions,
+): void;
+export function setHandler<Ret, Args extends any[]>(
+  def: QueryDefinition<Ret, Args>,
+  handler: ((...args: Args) => Ret) | undefined,
+  options?: HandlerOptions,
+): void;
 export function setHandler<Ret, Args extends any[]>(
   def: UpdateDefinition<Ret, Args>,
   handler: ((...args: Args) => Ret | Promise<Ret>) | undefined,
@@ -68,14 +82,21 @@ export function setHandler(
     else activator.queryHandlers.delete(def.name);
   } else if (def.type === 'update') {
     if (handler) {
-      activator.updateHandlers.set(def.name, { handler, validator: options.validator, unfinishedPolicy, description: options.description });
+      activator.updateHandlers.set(def.name, {
+        handler,
+        validator: options.validator,
+        unfinishedPolicy,
+        description: options.description,
+      });
       activator.flushUpdates();
     } else activator.updateHandlers.delete(def.name);
   } else throw new TypeError(`Invalid definition type: ${String((def as { type: unknown }).type)}`);
 }
 
 /** Takes signals that have no handler of their own. */
-export function setDefaultSignalHandler(handler: ((signalName: string, ...args: any[]) => void | Promise<void>) | undefined): void {
+export function setDefaultSignalHandler(
+  handler: ((signalName: string, ...args: any[]) => void | Promise<void>) | undefined,
+): void {
   const activator = getActivator();
   activator.defaultSignalHandler = handler;
   if (handler) activator.flushSignals();
@@ -147,7 +168,8 @@ function patch(patchId: string, deprecated: boolean): boolean {
 /** Sets search attributes; an empty list, or null in a pair, takes one away. */
 export function upsertSearchAttributes(attributes: SearchAttributes | SearchAttributePair[]): void {
   const activator = getActivator();
-  if (attributes === null || attributes === undefined) throw new Error('searchAttributes must be a non-null SearchAttributes');
+  if (attributes === null || attributes === undefined)
+    throw new Error('searchAttributes must be a non-null SearchAttributes');
   const wire = Array.isArray(attributes)
     ? searchAttributesToWire(activator.converter, undefined, attributes)
     : searchAttributesToWire(activator.converter, attributes, undefined);
@@ -194,7 +216,10 @@ export interface WorkflowDefinitionOptions {
 }
 
 /** Attaches options to a workflow function. */
-export function setWorkflowOptions<A extends any[], R>(options: WorkflowDefinitionOptions | (() => WorkflowDefinitionOptions), fn: (...args: A) => Promise<R>): void {
+export function setWorkflowOptions<A extends any[], R>(
+  options: WorkflowDefinitionOptions | (() => WorkflowDefinitionOptions),
+  fn: (...args: A) => Promise<R>,
+): void {
   Object.assign(fn, { workflowDefinitionOptions: options });
 }
 

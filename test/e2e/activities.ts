@@ -24,7 +24,9 @@ export const activities = {
     return attempt;
   },
   async hangs(): Promise<void> {
-    await new Promise<void>((resolve) => Context.current().cancellationSignal.addEventListener('abort', () => resolve()));
+    await new Promise<void>((resolve) =>
+      Context.current().cancellationSignal.addEventListener('abort', () => resolve()),
+    );
   },
   async waitsForCancel(): Promise<void> {
     Context.current().heartbeat('here');

@@ -3,7 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Client, Connection, WithStartWorkflowOperation, WorkflowFailedError, WorkflowNotFoundError, WorkflowUpdateFailedError } from '../../src/entry/client.ts';
+import {
+  Client,
+  Connection,
+  WithStartWorkflowOperation,
+  WorkflowFailedError,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+} from '../../src/entry/client.ts';
 import { bundleWorkflowCode, NativeConnection, Worker } from '../../src/entry/worker.ts';
 import { activities, ledger, told } from './activities.ts';
 import * as workflows from './workflows.ts';
@@ -19,7 +26,11 @@ for (const address of [`memory:e2e`, `sqlite:${join(folder, 'features.db')}`]) {
     let worker: Worker;
     let running: Promise<void>;
     let ids = 0;
-    const at = (extra: Record<string, unknown> = {}) => ({ workflowId: `w-${++ids}`, taskQueue: 'e2e', ...extra });
+    const at = <Extra extends object>(extra: Extra = {} as Extra) => ({
+      workflowId: `w-${++ids}`,
+      taskQueue: 'e2e',
+      ...extra,
+    });
     const until = async (holds: () => Promise<boolean>): Promise<void> => {
       for (let tries = 0; tries < 500; tries++) {
         if (await holds()) return;
@@ -85,10 +96,26 @@ for (const address of [`memory:e2e`, `sqlite:${join(folder, 'features.db')}`]) {
 
     it('starts with a signal, and with an update', async () => {
       const options = at();
-      const handle = await client.workflow.signalWithStart(workflows.basket, { ...options, signal: workflows.addItem, signalArgs: ['first'] });
-      await client.workflow.signalWithStart(workflows.basket, { ...options, signal: workflows.addItem, signalArgs: ['second'] });
-      const operation = new WithStartWorkflowOperation(workflows.basket, { ...options, workflowIdConflictPolicy: 'USE_EXISTING' });
-      expect(await client.workflow.executeUpdateWithStart(workflows.rename, { args: ['x'], startWorkflowOperation: operation })).toBe('basket');
+      const handle = await client.workflow.signalWithStart(workflows.basket, {
+        ...options,
+        signal: workflows.addItem,
+        signalArgs: ['first'],
+      });
+      await client.workflow.signalWithStart(workflows.basket, {
+        ...options,
+        signal: workflows.addItem,
+        signalArgs: ['second'],
+      });
+      const operation = new WithStartWorkflowOperation(workflows.basket, {
+        ...options,
+        workflowIdConflictPolicy: 'USE_EXISTING',
+      });
+      expect(
+        await client.workflow.executeUpdateWithStart(workflows.rename, {
+          args: ['x'],
+          startWorkflowOperation: operation,
+        }),
+      ).toBe('basket');
       await handle.signal(workflows.finish);
       expect(await (await operation.workflowHandle()).result()).toEqual(['x', 'first', 'second']);
     });
@@ -96,22 +123,38 @@ for (const address of [`memory:e2e`, `sqlite:${join(folder, 'features.db')}`]) {
     it('refuses a second run of an open id, and uses or ends it when told to', async () => {
       const options = at();
       const first = await client.workflow.start(workflows.basket, options);
-      await expect(client.workflow.start(workflows.basket, options)).rejects.toMatchObject({ name: 'WorkflowExecutionAlreadyStartedError' });
-      const same = await client.workflow.start(workflows.basket, { ...options, workflowIdConflictPolicy: 'USE_EXISTING' });
+      await expect(client.workflow.start(workflows.basket, options)).rejects.toMatchObject({
+        name: 'WorkflowExecutionAlreadyStartedError',
+      });
+      const same = await client.workflow.start(workflows.basket, {
+        ...options,
+        workflowIdConflictPolicy: 'USE_EXISTING',
+      });
       expect(same.firstExecutionRunId).toBe(first.firstExecutionRunId);
-      const next = await client.workflow.start(workflows.basket, { ...options, workflowIdConflictPolicy: 'TERMINATE_EXISTING' });
+      const next = await client.workflow.start(workflows.basket, {
+        ...options,
+        workflowIdConflictPolicy: 'TERMINATE_EXISTING',
+      });
       expect(next.firstExecutionRunId).not.toBe(first.firstExecutionRunId);
       await next.signal(workflows.finish);
       await next.result();
-      await expect(client.workflow.start(workflows.basket, { ...options, workflowIdReusePolicy: 'REJECT_DUPLICATE' })).rejects.toMatchObject({
+      await expect(
+        client.workflow.start(workflows.basket, { ...options, workflowIdReusePolicy: 'REJECT_DUPLICATE' }),
+      ).rejects.toMatchObject({
         name: 'WorkflowExecutionAlreadyStartedError',
       });
     });
 
     it('fails a workflow by a failure, with its chain of causes', async () => {
-      const error = await client.workflow.execute(workflows.fails, at({ args: ['application'] })).catch((e: unknown) => e);
+      const error = await client.workflow
+        .execute(workflows.fails, at({ args: ['application'] }))
+        .catch((e: unknown) => e);
       expect(error).toBeInstanceOf(WorkflowFailedError);
-      expect((error as Error).cause).toMatchObject({ name: 'ApplicationFailure', type: 'Broken', details: [{ why: 'test' }] });
+      expect((error as Error).cause).toMatchObject({
+        name: 'ApplicationFailure',
+        type: 'Broken',
+        details: [{ why: 'test' }],
+      });
       const other = await client.workflow.execute(workflows.fails, at({ args: ['activity'] })).catch((e: unknown) => e);
       expect((other as Error).cause).toMatchObject({ name: 'ActivityFailure', cause: { type: 'Luck' } });
     });
@@ -146,7 +189,9 @@ for (const address of [`memory:e2e`, `sqlite:${join(folder, 'features.db')}`]) {
       expect(await client.workflow.execute(workflows.retries, at())).toBe(3);
       expect(await client.workflow.execute(workflows.delays, at())).toBe(3);
       expect(await client.workflow.execute(workflows.fallsBack, at())).toBe('first');
-      expect(await client.workflow.execute(workflows.activityFailure, at())).toBe('alwaysFails MAXIMUM_ATTEMPTS_REACHED Luck no luck');
+      expect(await client.workflow.execute(workflows.activityFailure, at())).toBe(
+        'alwaysFails MAXIMUM_ATTEMPTS_REACHED Luck no luck',
+      );
     });
 
     it('ends attempts that take too long or fall silent', async () => {
@@ -180,10 +225,14 @@ for (const address of [`memory:e2e`, `sqlite:${join(folder, 'features.db')}`]) {
 
     it('signals other workflows, and says when there is none', async () => {
       const other = await client.workflow.start(workflows.basket, at());
-      expect(await client.workflow.execute(workflows.signalsOther, at({ args: [other.workflowId, 'hi'] }))).toBe('sent');
+      expect(await client.workflow.execute(workflows.signalsOther, at({ args: [other.workflowId, 'hi'] }))).toBe(
+        'sent',
+      );
       expect(await other.query(workflows.items)).toEqual(['hi']);
       await other.signal(workflows.finish);
-      expect(await client.workflow.execute(workflows.signalsOther, at({ args: ['no-such-workflow', 'hi'] }))).toBe('ExternalWorkflowExecutionNotFound');
+      expect(await client.workflow.execute(workflows.signalsOther, at({ args: ['no-such-workflow', 'hi'] }))).toBe(
+        'ExternalWorkflowExecutionNotFound',
+      );
     });
 
     it('continues as new, and a result follows the chain', async () => {
@@ -196,8 +245,15 @@ for (const address of [`memory:e2e`, `sqlite:${join(folder, 'features.db')}`]) {
 
     it('keeps memo and search attributes', async () => {
       const handle = await client.workflow.start(workflows.attributes, at({ memo: { from: 'client' } }));
-      expect(await handle.result()).toEqual({ memo: { from: 'client', note: 'kept' }, searchAttributes: { Colour: ['red'] }, workflowType: 'attributes' });
-      expect(await handle.describe()).toMatchObject({ memo: { from: 'client', note: 'kept' }, searchAttributes: { Colour: ['red'] } });
+      expect(await handle.result()).toEqual({
+        memo: { from: 'client', note: 'kept' },
+        searchAttributes: { Colour: ['red'] },
+        workflowType: 'attributes',
+      });
+      expect(await handle.describe()).toMatchObject({
+        memo: { from: 'client', note: 'kept' },
+        searchAttributes: { Colour: ['red'] },
+      });
     });
 
     it('takes the new path of a patch in a new run', async () => {
@@ -206,7 +262,9 @@ for (const address of [`memory:e2e`, `sqlite:${join(folder, 'features.db')}`]) {
 
     it('undoes a saga in reverse', async () => {
       ledger.length = 0;
-      await expect(client.workflow.execute(workflows.booking, at({ args: ['mail'] }))).rejects.toBeInstanceOf(WorkflowFailedError);
+      await expect(client.workflow.execute(workflows.booking, at({ args: ['mail'] }))).rejects.toBeInstanceOf(
+        WorkflowFailedError,
+      );
       expect(ledger).toEqual(['do seat', 'do money', 'do mail', 'undo mail', 'undo money', 'undo seat']);
     });
 
@@ -214,7 +272,9 @@ for (const address of [`memory:e2e`, `sqlite:${join(folder, 'features.db')}`]) {
       told.fail = true;
       const handle = await client.workflow.start(workflows.stuckSaga, at());
       await until(async () => (await handle.describe()).currentDetails?.includes('undo-failed') ?? false);
-      expect(await handle.query('__pleach_sagas')).toEqual([{ saga: 0, step: 'one', state: 'undo-failed', failure: 'the undo fails' }]);
+      expect(await handle.query('__pleach_sagas')).toEqual([
+        { saga: 0, step: 'one', state: 'undo-failed', failure: 'the undo fails' },
+      ]);
       told.fail = false;
       await handle.executeUpdate('__pleach_saga', { args: [{ step: 'one', action: 'retry' }] });
       await expect(handle.result()).rejects.toMatchObject({ cause: { message: 'the body failed' } });

@@ -23,8 +23,14 @@ import {
 } from '../../src/entry/workflow.ts';
 import type { Activities } from './activities.ts';
 
-const acts = proxyActivities<Activities>({ startToCloseTimeout: '10s', retry: { initialInterval: 5, maximumAttempts: 3 } });
-const locals = proxyLocalActivities<Activities>({ startToCloseTimeout: '5s', retry: { initialInterval: 5, maximumAttempts: 3 } });
+const acts = proxyActivities<Activities>({
+  startToCloseTimeout: '10s',
+  retry: { initialInterval: 5, maximumAttempts: 3 },
+});
+const locals = proxyLocalActivities<Activities>({
+  startToCloseTimeout: '5s',
+  retry: { initialInterval: 5, maximumAttempts: 3 },
+});
 
 export async function echo(text: string): Promise<string> {
   return acts.echo(text);
@@ -100,11 +106,18 @@ export async function retries(): Promise<number> {
 }
 
 export async function delays(): Promise<number> {
-  return proxyActivities<Activities>({ startToCloseTimeout: '5s', retry: { delays: [1, 2], jitter: 0.5 } }).succeedsOnAttempt(3);
+  return proxyActivities<Activities>({
+    startToCloseTimeout: '5s',
+    retry: { delays: [1, 2], jitter: 0.5 },
+  }).succeedsOnAttempt(3);
 }
 
 export async function fallsBack(): Promise<string> {
-  return proxyActivities<Activities>({ startToCloseTimeout: '5s', retry: { maximumAttempts: 1 }, fallback: 'echo' }).failsWith('first');
+  return proxyActivities<Activities>({
+    startToCloseTimeout: '5s',
+    retry: { maximumAttempts: 1 },
+    fallback: 'echo',
+  }).failsWith('first');
 }
 
 export async function timesOut(): Promise<string> {
@@ -118,7 +131,11 @@ export async function timesOut(): Promise<string> {
 
 export async function heartbeatTimesOut(): Promise<string> {
   try {
-    await proxyActivities<Activities>({ startToCloseTimeout: '5s', heartbeatTimeout: 40, retry: { maximumAttempts: 1 } }).hangs();
+    await proxyActivities<Activities>({
+      startToCloseTimeout: '5s',
+      heartbeatTimeout: 40,
+      retry: { maximumAttempts: 1 },
+    }).hangs();
     return 'no';
   } catch (error) {
     return ((error as Error).cause as { timeoutType?: string }).timeoutType ?? 'none';
@@ -127,7 +144,9 @@ export async function heartbeatTimesOut(): Promise<string> {
 
 export async function cancelsActivity(): Promise<string> {
   const scope = new CancellationScope();
-  const running = scope.run(() => proxyActivities<Activities>({ startToCloseTimeout: '10s', heartbeatTimeout: '5s' }).waitsForCancel());
+  const running = scope.run(() =>
+    proxyActivities<Activities>({ startToCloseTimeout: '10s', heartbeatTimeout: '5s' }).waitsForCancel(),
+  );
   await sleep(20);
   scope.cancel();
   try {
@@ -156,7 +175,7 @@ export async function parentOfFailing(): Promise<string> {
     await executeChild(fails, { args: ['application'] });
     return 'no';
   } catch (error) {
-    return `${(error as Error).constructor.name}: ${(error as Error).cause?.message}`;
+    return `${(error as Error).constructor.name}: ${((error as Error).cause as Error | undefined)?.message}`;
   }
 }
 
@@ -228,14 +247,23 @@ export async function patchedOnce(): Promise<string> {
 export async function booking(failAt: string): Promise<void> {
   await saga(async (s) => {
     for (const name of ['seat', 'money', 'mail']) {
-      await s.step({ name, do: () => acts.record(`do ${name}`, name === failAt), undo: () => acts.record(`undo ${name}`, false) });
+      await s.step({
+        name,
+        do: () => acts.record(`do ${name}`, name === failAt),
+        undo: () => acts.record(`undo ${name}`, false),
+      });
     }
   });
 }
 
 export async function stuckSaga(): Promise<void> {
   await saga(async (s) => {
-    await s.step({ name: 'one', do: () => acts.echo('one'), undo: () => acts.failsWhileTold(), retry: { maximumAttempts: 1 } });
+    await s.step({
+      name: 'one',
+      do: () => acts.echo('one'),
+      undo: () => acts.failsWhileTold(),
+      retry: { maximumAttempts: 1 },
+    });
     throw ApplicationFailure.nonRetryable('the body failed');
   });
 }

@@ -144,7 +144,13 @@ export type WorkflowJob =
 export type KernelFact =
   | { kind: 'activity-started'; seq: number; attempt: number; worker: string; token: string; at: number }
   | { kind: 'activity-cancel-delivered'; seq: number }
-  | { kind: 'activity-edited'; seq: number; options?: Partial<WireActivityOptions>; input?: WirePayload[]; by: WireActor }
+  | {
+      kind: 'activity-edited';
+      seq: number;
+      options?: Partial<WireActivityOptions>;
+      input?: WirePayload[];
+      by: WireActor;
+    }
   | { kind: 'task-failed'; failure: WireFailure; cause: TaskFailureCause; worker?: string }
   | { kind: 'paused'; by: WireActor }
   | { kind: 'resumed'; by: WireActor }
@@ -276,7 +282,10 @@ export interface WireQuery {
 }
 
 /** The answer to one. */
-export type WireQueryResult = { id: string } & ({ value?: WirePayload } | { failure: WireFailure; notRegistered?: boolean });
+export type WireQueryResult = { id: string } & (
+  | { value?: WirePayload }
+  | { failure: WireFailure; notRegistered?: boolean }
+);
 
 /** A piece of work for the workflow side of a worker. */
 export interface Activation {

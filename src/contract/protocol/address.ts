@@ -33,7 +33,8 @@ export async function openAddress(address: string, options: Record<string, unkno
   const opener = scheme === undefined ? undefined : openers.get(scheme);
   if (opener) return opener(address, options);
   const known = [...openers.keys()].map((name) => (name === 'sqlite:' ? 'sqlite:./file.db' : name));
-  const use = known.length > 0 ? known.join(' or ') : 'sqlite:./file.db or memory: (import from pleach/client or pleach/worker)';
+  const use =
+    known.length > 0 ? known.join(' or ') : 'sqlite:./file.db or memory: (import from pleach/client or pleach/worker)';
   throw new PleachError(
     'ADDRESS_UNSUPPORTED',
     `cannot connect to "${address}": no server speaks to this release over the network yet; use ${use}`,

@@ -11,7 +11,14 @@ export interface CallOptions {
 }
 
 /** Codes after which the same request is made again: it took no effect, or its request id makes the repeat harmless. */
-const RETRIED = new Set(['RESOURCE_EXHAUSTED', 'CONNECTION_CLOSED', 'LEASE_LOST', 'NODE_STOPPED', 'STORE_UNAVAILABLE', 'DATABASE_IN_USE']);
+const RETRIED = new Set([
+  'RESOURCE_EXHAUSTED',
+  'CONNECTION_CLOSED',
+  'LEASE_LOST',
+  'NODE_STOPPED',
+  'STORE_UNAVAILABLE',
+  'DATABASE_IN_USE',
+]);
 const RETRY_FIRST_MS = 20;
 const RETRY_FACTOR = 1.7;
 const RETRY_MAX_MS = 5_000;
@@ -75,20 +82,30 @@ export class KernelCaller {
   }
 
   /** @throws PleachError with the kernel's code, or DEADLINE_EXCEEDED · CONNECTION_CLOSED */
-  async call<N extends RequestName>(method: N, params: Requests[N]['params'], options: CallOptions = {}): Promise<Requests[N]['answer']> {
+  async call<N extends RequestName>(
+    method: N,
+    params: Requests[N]['params'],
+    options: CallOptions = {},
+  ): Promise<Requests[N]['answer']> {
     const deadline = options.timeoutMs === undefined ? Infinity : this.#clock.monotonicMs() + options.timeoutMs;
     for (let waitMs = RETRY_FIRST_MS; ; waitMs = Math.min(waitMs * RETRY_FACTOR, RETRY_MAX_MS)) {
       try {
         return await this.#once(method, params, deadline, options.signal);
       } catch (error) {
-        const again = error instanceof PleachError && RETRIED.has(error.code) && !this.#closed && !options.signal?.aborted;
+        const again =
+          error instanceof PleachError && RETRIED.has(error.code) && !this.#closed && !options.signal?.aborted;
         if (!again || this.#clock.monotonicMs() + waitMs >= deadline) throw error;
         await new Promise<void>((resolve) => this.#clock.after(waitMs, resolve));
       }
     }
   }
 
-  async #once<N extends RequestName>(method: N, params: Requests[N]['params'], deadline: number, signal: AbortSignal | undefined): Promise<Requests[N]['answer']> {
+  async #once<N extends RequestName>(
+    method: N,
+    params: Requests[N]['params'],
+    deadline: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Requests[N]['answer']> {
     if (this.#closed) throw new PleachError('CONNECTION_CLOSED', 'the connection was closed', { method });
     const link = this.#link ?? (await this.#open());
     const id = this.#nextId++;
@@ -108,7 +125,13 @@ export class KernelCaller {
         deadline === Infinity
           ? undefined
           : this.#clock.after(deadline - this.#clock.monotonicMs(), () =>
-              giveUp(new PleachError('DEADLINE_EXCEEDED', `the engine did not answer "${method}" in time; what was asked may still take effect`, { method })),
+              giveUp(
+                new PleachError(
+                  'DEADLINE_EXCEEDED',
+                  `the engine did not answer "${method}" in time; what was asked may still take effect`,
+                  { method },
+                ),
+              ),
             );
       if (signal?.aborted) {
         aborted();
@@ -120,7 +143,8 @@ export class KernelCaller {
         message,
         settle: (response) => {
           done();
-          if ('error' in response) reject(new PleachError(response.error.code, response.error.message, response.error.details));
+          if ('error' in response)
+            reject(new PleachError(response.error.code, response.error.message, response.error.details));
           else resolve(response.answer as Requests[N]['answer']);
         },
         lost: (cause) => {
@@ -159,14 +183,18 @@ export class KernelCaller {
   #broken(link: KernelLink, cause: unknown): void {
     if (this.#link !== link) return;
     this.#link = undefined;
-    for (const waiting of [...this.#waiting.values()]) waiting.lost(cause);
+    for (const waiting of this.#waiting.values().toArray()) waiting.lost(cause);
     for (const listener of this.#listeners) listener.closed();
     if (this.#listeners.size > 0) void this.#reopen();
   }
 
   /** A worker needs its link whether or not anyone asks for anything. */
   async #reopen(): Promise<void> {
-    for (let waitMs = RETRY_FIRST_MS; !this.#closed && !this.#link; waitMs = Math.min(waitMs * RETRY_FACTOR, RETRY_MAX_MS)) {
+    for (
+      let waitMs = RETRY_FIRST_MS;
+      !this.#closed && !this.#link;
+      waitMs = Math.min(waitMs * RETRY_FACTOR, RETRY_MAX_MS)
+    ) {
       try {
         await this.#open();
       } catch {
@@ -181,7 +209,7 @@ export class KernelCaller {
     this.#closed = true;
     const link = this.#link;
     this.#link = undefined;
-    for (const waiting of [...this.#waiting.values()]) waiting.lost(undefined);
+    for (const waiting of this.#waiting.values().toArray()) waiting.lost(undefined);
     await link?.close();
     await this.#address.release();
   }

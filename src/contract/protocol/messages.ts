@@ -61,7 +61,13 @@ export interface AttemptTask {
 
 /** Why an attempt should stop. */
 export type AttemptCancelReason =
-  'CANCELLED' | 'TIMED_OUT' | 'WORKFLOW_CLOSED' | 'PAUSED' | 'WORKER_SHUTDOWN' | 'NOT_FOUND' | 'RESET';
+  | 'CANCELLED'
+  | 'TIMED_OUT'
+  | 'WORKFLOW_CLOSED'
+  | 'PAUSED'
+  | 'WORKER_SHUTDOWN'
+  | 'NOT_FOUND'
+  | 'RESET';
 
 /** From a peer to the kernel. */
 export type ToKernel =

@@ -1,4 +1,5 @@
 import type {
+  Segment,
   WireActor,
   WireFailure,
   WireOutcome,
@@ -8,6 +9,7 @@ import type {
   WireStart,
   WireTimeoutType,
 } from '../../common/index.ts';
+import type { ErrorCode } from '../../core/index.ts';
 
 /** Which run is meant: the open or latest one of a workflow id, or one run of it. */
 export interface RunTarget {
@@ -20,7 +22,13 @@ export interface RunTarget {
 
 /** How a run stands. */
 export type RunStatus =
-  'RUNNING' | 'COMPLETED' | 'FAILED' | 'CANCELLED' | 'TERMINATED' | 'CONTINUED_AS_NEW' | 'TIMED_OUT';
+  | 'RUNNING'
+  | 'COMPLETED'
+  | 'FAILED'
+  | 'CANCELLED'
+  | 'TERMINATED'
+  | 'CONTINUED_AS_NEW'
+  | 'TIMED_OUT';
 
 /** Carried by everything that takes effect: kept across retries, it makes the effect happen once. */
 export interface Effect {
@@ -165,7 +173,7 @@ export interface Requests {
   /** One page of segments in wire form, ascending from `fromSeq`; `next` where there are more. */
   history: {
     params: { target: RunTarget; fromSeq: number };
-    answer: { runId: string; segments: import('../../common/index.ts').Segment[]; next?: number; closed: boolean };
+    answer: { runId: string; segments: Segment[]; next?: number; closed: boolean };
   };
   pause: { params: { target: RunTarget; reason?: string } & Effect; answer: { runId: string } };
   resume: { params: { target: RunTarget; reason?: string } & Effect; answer: { runId: string } };
@@ -188,7 +196,7 @@ export type RequestName = keyof Requests;
 
 /** An error as it crosses a wire: a code of `core`, the text, and the values. */
 export interface RemoteError {
-  code: import('../../core/index.ts').ErrorCode;
+  code: ErrorCode;
   message: string;
   details?: Record<string, unknown>;
 }

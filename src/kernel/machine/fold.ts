@@ -60,7 +60,10 @@ export function isDelivered(job: Job): job is WorkflowJob {
   return !FACTS.has(job.kind);
 }
 
-function requireOpen(state: RunState, event: 'job' | 'command' | 'close' | 'terminate' | 'time-out' | 'pause' | 'resume'): void {
+function requireOpen(
+  state: RunState,
+  event: 'job' | 'command' | 'close' | 'terminate' | 'time-out' | 'pause' | 'resume',
+): void {
   nextState(RUN, state.closing ? 'closed' : 'open', event, `run ${state.start?.runId ?? 'unstarted'}`);
 }
 
@@ -169,7 +172,8 @@ function applyJob(state: RunState, job: Job): void {
     case 'activity-resumed': {
       const activity = state.activities.get(job.seq);
       const event = job.kind === 'activity-paused' ? 'pause' : 'resume';
-      if (activity) activity.phase = nextState(ACTIVITY, activity.phase, event, `activity ${job.seq}`) ?? activity.phase;
+      if (activity)
+        activity.phase = nextState(ACTIVITY, activity.phase, event, `activity ${job.seq}`) ?? activity.phase;
       return;
     }
     case 'admission-awaited': {
@@ -235,7 +239,8 @@ function applyCommand(state: RunState, command: Command): void {
       return;
     case 'cancel-activity': {
       const activity = state.activities.get(command.seq);
-      if (activity && nextState(ACTIVITY, activity.phase, 'cancel', `activity ${command.seq}`)) activity.cancelRequested = true;
+      if (activity && nextState(ACTIVITY, activity.phase, 'cancel', `activity ${command.seq}`))
+        activity.cancelRequested = true;
       return;
     }
     case 'start-timer':
@@ -303,7 +308,11 @@ function applyCommand(state: RunState, command: Command): void {
       return;
     }
     case 'complete':
-      close(state, { status: 'COMPLETED', ...(command.value === undefined ? {} : { value: command.value }), at: state.time });
+      close(state, {
+        status: 'COMPLETED',
+        ...(command.value === undefined ? {} : { value: command.value }),
+        at: state.time,
+      });
       return;
     case 'fail':
       close(state, { status: 'FAILED', failure: command.failure, at: state.time });
@@ -311,7 +320,11 @@ function applyCommand(state: RunState, command: Command): void {
     case 'cancel':
       close(state, {
         status: 'CANCELLED',
-        failure: { kind: 'cancelled', message: 'Workflow execution cancelled', ...(command.details ? { details: command.details } : {}) },
+        failure: {
+          kind: 'cancelled',
+          message: 'Workflow execution cancelled',
+          ...(command.details ? { details: command.details } : {}),
+        },
         at: state.time,
       });
       return;

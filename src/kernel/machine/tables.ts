@@ -14,7 +14,17 @@ export type Table<State extends string, Event extends string> = Record<State, Re
 
 /** Where an activity stands. */
 export type ActivityPhase = 'awaiting-admission' | 'scheduled' | 'started' | 'backing-off' | 'paused' | 'closed';
-export type ActivityEvent = 'admit' | 'deny' | 'start' | 'resolve' | 'retry' | 'ready' | 'cancel' | 'pause' | 'resume' | 'edit';
+export type ActivityEvent =
+  | 'admit'
+  | 'deny'
+  | 'start'
+  | 'resolve'
+  | 'retry'
+  | 'ready'
+  | 'cancel'
+  | 'pause'
+  | 'resume'
+  | 'edit';
 
 export const ACTIVITY: Table<ActivityPhase, ActivityEvent> = {
   'awaiting-admission': {

@@ -94,7 +94,8 @@ export class ModelStore implements Store {
     };
     for (const row of batch.newRuns) {
       const open = this.#data.open.get(key(row.namespace, row.workflowId));
-      if (row.status === 'RUNNING' && open !== undefined && !closing.has(open)) conflict(`an open run of ${row.workflowId}`);
+      if (row.status === 'RUNNING' && open !== undefined && !closing.has(open))
+        conflict(`an open run of ${row.workflowId}`);
       if (this.#data.runs.has(row.run)) conflict(`run ${row.run}`);
     }
     const nextSeq = new Map<RunId, number>();

@@ -50,7 +50,12 @@ function requireOurs(path: string, doing: string): void {
     try {
       mkdirSync(folder, { recursive: true });
     } catch (error) {
-      throw new PleachError('DATABASE_UNOPENABLE', `${doing}: its folder cannot be made (${messageOf(error)})`, { path }, { cause: error });
+      throw new PleachError(
+        'DATABASE_UNOPENABLE',
+        `${doing}: its folder cannot be made (${messageOf(error)})`,
+        { path },
+        { cause: error },
+      );
     }
   }
   if (!existsSync(path)) return;
@@ -67,7 +72,11 @@ function requireOurs(path: string, doing: string): void {
     closeSync(file);
   }
   if (head.toString('latin1') !== HEADER) {
-    throw new PleachError('DATABASE_NOT_OURS', `${doing}: the file is not a SQLite database, and was left as it is. Name another file`, { path });
+    throw new PleachError(
+      'DATABASE_NOT_OURS',
+      `${doing}: the file is not a SQLite database, and was left as it is. Name another file`,
+      { path },
+    );
   }
 }
 
@@ -77,7 +86,11 @@ function migrate(db: DatabaseSync, path: string, partitions: number): StoreIdent
   if (application !== APPLICATION_ID) {
     const tables = (db.prepare('select count(*) as n from sqlite_schema').get() as { n: number }).n;
     if (tables > 0 || application !== 0) {
-      throw new PleachError('DATABASE_NOT_OURS', `opening ${path}: the database belongs to another program, and was left as it is. Name another file`, { path, application });
+      throw new PleachError(
+        'DATABASE_NOT_OURS',
+        `opening ${path}: the database belongs to another program, and was left as it is. Name another file`,
+        { path, application },
+      );
     }
   }
   if (version > SCHEMA_VERSION) {
@@ -92,7 +105,11 @@ function migrate(db: DatabaseSync, path: string, partitions: number): StoreIdent
   const value = (key: string): string => (read.get(key) as { value: string }).value;
   const identity = { partitions: Number(value('partitions')), hash: value('hash'), schema: SCHEMA_VERSION };
   if (identity.hash !== PARTITION_HASH) {
-    throw new PleachError('DATABASE_NEWER', `opening ${path}: its runs are spread by "${identity.hash}", which this release does not know. Update pleach`, { path, hash: identity.hash });
+    throw new PleachError(
+      'DATABASE_NEWER',
+      `opening ${path}: its runs are spread by "${identity.hash}", which this release does not know. Update pleach`,
+      { path, hash: identity.hash },
+    );
   }
   return identity;
 }

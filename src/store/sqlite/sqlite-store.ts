@@ -1,4 +1,4 @@
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import type { Clock, NodeId, Partition, RunId } from '../../core/index.ts';
 import { PleachError } from '../../core/index.ts';
@@ -78,7 +78,10 @@ export class SqliteStore implements Store {
     const row = this.#sql.node.get(lease.node, lease.epoch) as { batch: number } | undefined;
     if (row && row.batch < lease.batch) return { status: 'went-back', expected: lease.batch, found: row.batch };
     // An epoch below ours cannot follow from what we have seen: the file was put back to before our acquisition.
-    const highest = (this.#sql.nodes.all() as unknown as { epoch: number }[]).reduce((max, n) => Math.max(max, n.epoch), 0);
+    const highest = (this.#sql.nodes.all() as unknown as { epoch: number }[]).reduce(
+      (max, n) => Math.max(max, n.epoch),
+      0,
+    );
     if (highest < lease.epoch) return { status: 'went-back', expected: lease.epoch, found: highest };
     return { status: 'fenced' };
   }

@@ -62,7 +62,11 @@ export async function bundleWorkflowCode(options: BundleOptions): Promise<Workfl
   const esbuild = await import('esbuild');
   const workflows = toPath(options.workflowsPath);
   if (!existsSync(workflows)) {
-    throw new PleachError('BUNDLE_FAILED', `workflowsPath: there is no module ${workflows}. Give the path of the module that exports the workflows`, { workflowsPath: workflows });
+    throw new PleachError(
+      'BUNDLE_FAILED',
+      `workflowsPath: there is no module ${workflows}. Give the path of the module that exports the workflows`,
+      { workflowsPath: workflows },
+    );
   }
   const interceptors = (options.interceptorModules ?? []).map(toPath);
   const converter = options.payloadConverterPath === undefined ? undefined : toPath(options.payloadConverterPath);
@@ -110,7 +114,8 @@ export async function bundleWorkflowCode(options: BundleOptions): Promise<Workfl
     files.map(async (file) => {
       const input = metafile.inputs[file]!;
       const imports: Record<string, string> = {};
-      for (const link of input.imports) if (link.original !== undefined && !link.external) imports[link.original] = idOf(link.path);
+      for (const link of input.imports)
+        if (link.original !== undefined && !link.external) imports[link.original] = idOf(link.path);
       const path = absolute(file);
       const source = contents.get(file)!;
       const compiled = await esbuild.transform(source, {
@@ -146,12 +151,17 @@ export async function bundleWorkflowCode(options: BundleOptions): Promise<Workfl
 
 function toPath(path: string): string {
   if (typeof path !== 'string' || path === '') {
-    throw new PleachError('INVALID_ARGUMENT', 'workflowsPath is the path of a module: fileURLToPath(new URL("./workflows.ts", import.meta.url))', { found: typeof path });
+    throw new PleachError(
+      'INVALID_ARGUMENT',
+      'workflowsPath is the path of a module: fileURLToPath(new URL("./workflows.ts", import.meta.url))',
+      { found: typeof path },
+    );
   }
   const plain = path.startsWith('file:') ? fileURLToPath(path) : path;
   const full = isAbsolute(plain) ? plain : resolve(plain);
   if (existsSync(full) && extname(full) !== '') return full;
-  for (const extension of ['.ts', '.mts', '.js', '.mjs', '.cjs', '/index.ts', '/index.js']) if (existsSync(full + extension)) return full + extension;
+  for (const extension of ['.ts', '.mts', '.js', '.mjs', '.cjs', '/index.ts', '/index.js'])
+    if (existsSync(full + extension)) return full + extension;
   return full;
 }
 
@@ -190,7 +200,16 @@ function resolver(ignored: ReadonlySet<string>): Plugin {
 }
 
 function bundleError(error: unknown): PleachError {
-  const { errors } = error as { errors?: { text: string; location?: { file: string; line: number; column: number } | null }[] };
-  const said = errors?.map(({ text, location }) => (location ? `${location.file}:${location.line}:${location.column}: ${text}` : text)).join('; ');
-  return new PleachError('BUNDLE_FAILED', `the workflow code cannot be bundled: ${said ?? messageOf(error)}`, {}, { cause: error });
+  const { errors } = error as {
+    errors?: { text: string; location?: { file: string; line: number; column: number } | null }[];
+  };
+  const said = errors
+    ?.map(({ text, location }) => (location ? `${location.file}:${location.line}:${location.column}: ${text}` : text))
+    .join('; ');
+  return new PleachError(
+    'BUNDLE_FAILED',
+    `the workflow code cannot be bundled: ${said ?? messageOf(error)}`,
+    {},
+    { cause: error },
+  );
 }

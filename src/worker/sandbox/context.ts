@@ -1,7 +1,17 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { SourceMap, type SourceMapPayload } from 'node:module';
 import vm from 'node:vm';
-import type { Activation, Command, Round, Segment, StartJob, TaskFailureCause, WireFailure, WireQueryResult, WorkflowJob } from '../../common/index.ts';
+import type {
+  Activation,
+  Command,
+  Round,
+  Segment,
+  StartJob,
+  TaskFailureCause,
+  WireFailure,
+  WireQueryResult,
+  WorkflowJob,
+} from '../../common/index.ts';
 import { LIMITS, type Log } from '../../core/index.ts';
 import type { BundleTable, WorkflowBundle } from './bundle.ts';
 import { difference } from './difference.ts';
@@ -132,7 +142,12 @@ export class WorkflowContext {
     };
     return {
       cause: 'ERROR_THROWN',
-      failure: this.#mapped({ kind: 'application', type: text('name') || 'Error', message: `unhandled rejection: ${text('message')}`, stackTrace: text('stack') }),
+      failure: this.#mapped({
+        kind: 'application',
+        type: text('name') || 'Error',
+        message: `unhandled rejection: ${text('message')}`,
+        stackTrace: text('stack'),
+      }),
     };
   }
 
@@ -208,7 +223,13 @@ export class WorkflowContext {
     let length = 0;
     let bytes = 0;
     for (const segment of segments) {
-      const fields: BeginFields = { time: segment.time, historyLength: length, historyBytes: bytes, isReplaying: true, suggestContinue: suggests(length, bytes) };
+      const fields: BeginFields = {
+        time: segment.time,
+        historyLength: length,
+        historyBytes: bytes,
+        isReplaying: true,
+        suggestContinue: suggests(length, bytes),
+      };
       for (const [index, round] of segment.rounds.entries()) {
         const isLocal = index > 0 && isLocalRound(round);
         const own = round.jobs.filter(isWorkflowJob);
@@ -230,7 +251,11 @@ export class WorkflowContext {
           return {
             failure: {
               cause: 'NONDETERMINISM',
-              failure: { kind: 'application', type: 'DeterminismViolationError', message: `[PLEACH1100] ${mismatch} (segment ${segment.seq}, activation ${(this.#stands.get(runId) ?? 0) + 1})` },
+              failure: {
+                kind: 'application',
+                type: 'DeterminismViolationError',
+                message: `[PLEACH1100] ${mismatch} (segment ${segment.seq}, activation ${(this.#stands.get(runId) ?? 0) + 1})`,
+              },
             },
           };
         }
@@ -253,7 +278,9 @@ export class WorkflowContext {
         .map((line) =>
           line.replace(pattern, (whole, row: string, column: string) => {
             const entry = this.#sourceMap.findEntry(Number(row) - 1, Number(column) - 1);
-            return 'originalSource' in entry ? `${entry.originalSource}:${entry.originalLine + 1}:${entry.originalColumn + 1}` : whole;
+            return 'originalSource' in entry
+              ? `${entry.originalSource}:${entry.originalLine + 1}:${entry.originalColumn + 1}`
+              : whole;
           }),
         )
         .join('\n');
@@ -284,7 +311,8 @@ function isWorkflowJob(job: Round['jobs'][number]): job is WorkflowJob {
 export function patchesIn(segments: readonly Segment[]): string[] {
   const ids: string[] = [];
   for (const segment of segments) {
-    for (const round of segment.rounds) for (const command of round.commands ?? []) if (command.kind === 'patch') ids.push(command.patchId);
+    for (const round of segment.rounds)
+      for (const command of round.commands ?? []) if (command.kind === 'patch') ids.push(command.patchId);
   }
   return ids;
 }
@@ -292,7 +320,9 @@ export function patchesIn(segments: readonly Segment[]): string[] {
 /** Jobs in the order in which they are applied, in batches between which conditions are looked at. */
 function batches(jobs: readonly WorkflowJob[]): WorkflowJob[][] {
   if (jobs.length <= 1) return jobs.length === 0 ? [] : [[...jobs]];
-  const ordered = [...jobs].map((job, index) => ({ job, index })).sort((a, b) => ORDER[a.job.kind] - ORDER[b.job.kind] || a.index - b.index);
+  const ordered = [...jobs]
+    .map((job, index) => ({ job, index }))
+    .sort((a, b) => ORDER[a.job.kind] - ORDER[b.job.kind] || a.index - b.index);
   // Signals and updates share a batch; every other job is looked at on its own.
   const out: WorkflowJob[][] = [];
   let before = -1;
@@ -320,7 +350,19 @@ function answerUrl(request: string): string {
     const url = new URL(href, base);
     if (set) (url as unknown as Record<string, string>)[set[0]] = set[1];
     const { protocol, username, password, host, hostname, port, pathname, search, hash, origin } = url;
-    return JSON.stringify({ href: url.href, protocol, username, password, host, hostname, port, pathname, search, hash, origin });
+    return JSON.stringify({
+      href: url.href,
+      protocol,
+      username,
+      password,
+      host,
+      hostname,
+      port,
+      pathname,
+      search,
+      hash,
+      origin,
+    });
   } catch {
     return '{"error":"Invalid URL"}';
   }

@@ -39,7 +39,11 @@ export function difference(expected: readonly Command[], actual: readonly Comman
     const wantText = want && identity(want);
     const gotText = got && identity(got);
     if (wantText === gotText) continue;
-    const last = (side: readonly Command[]): string => side.slice(Math.max(0, i - SHOWN + 1), i + 1).map(identity).join(', ') || 'nothing';
+    const last = (side: readonly Command[]): string =>
+      side
+        .slice(Math.max(0, i - SHOWN + 1), i + 1)
+        .map(identity)
+        .join(', ') || 'nothing';
     const what =
       wantText === undefined
         ? `the code gives a command that the history does not have: ${gotText}`

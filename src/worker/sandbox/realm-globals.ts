@@ -35,7 +35,8 @@ export function installGlobals(host: RealmHost, clock: RealmClock): void {
   const realParse = RealDate.parse;
   const parse = (text: unknown): number => {
     const s = String(text);
-    if (/^[+-]?\d{4,6}(-\d\d(-\d\d)?)?$/.test(s) || /(?:Z|GMT|UTC|[+-]\d\d:?\d\d)\s*(?:\(.*\))?$/i.test(s)) return realParse(s);
+    if (/^[+-]?\d{4,6}(-\d\d(-\d\d)?)?$/.test(s) || /(?:Z|GMT|UTC|[+-]\d\d:?\d\d)\s*(?:\(.*\))?$/i.test(s))
+      return realParse(s);
     return /^[+-]?\d{4,6}-\d\d-\d\dT/.test(s) ? realParse(`${s}Z`) : realParse(`${s} UTC`);
   };
   const time = (args: unknown[]): number => {
@@ -43,7 +44,8 @@ export function installGlobals(host: RealmHost, clock: RealmClock): void {
     if (args.length > 1) return (RealDate.UTC as any)(...args);
     const [only] = args as [any];
     if (only instanceof RealDate) return (only as any).getTime();
-    const primitive = typeof only === 'object' && only !== null ? only[Symbol.toPrimitive]?.('default') ?? only.valueOf() : only;
+    const primitive =
+      typeof only === 'object' && only !== null ? (only[Symbol.toPrimitive]?.('default') ?? only.valueOf()) : only;
     return typeof primitive === 'string' ? parse(primitive) : Number(primitive);
   };
   function PleachDate(this: unknown, ...args: unknown[]): unknown {
@@ -74,12 +76,17 @@ export function installGlobals(host: RealmHost, clock: RealmClock): void {
   const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
   const dateText = (d: any): string =>
     `${DAYS[d.getUTCDay()]} ${MONTHS[d.getUTCMonth()]} ${two(d.getUTCDate())} ${String(d.getUTCFullYear()).padStart(4, '0')}`;
-  const timeText = (d: any): string => `${two(d.getUTCHours())}:${two(d.getUTCMinutes())}:${two(d.getUTCSeconds())} GMT+0000 (Coordinated Universal Time)`;
+  const timeText = (d: any): string =>
+    `${two(d.getUTCHours())}:${two(d.getUTCMinutes())}:${two(d.getUTCSeconds())} GMT+0000 (Coordinated Universal Time)`;
   const valid = (text: (d: any) => string) =>
     function (this: any): string {
       return Number.isNaN(RealDate.prototype.getTime.call(this)) ? 'Invalid Date' : text(this);
     };
-  define(proto, 'toString', valid((d) => `${dateText(d)} ${timeText(d)}`));
+  define(
+    proto,
+    'toString',
+    valid((d) => `${dateText(d)} ${timeText(d)}`),
+  );
   define(proto, 'toDateString', valid(dateText));
   define(proto, 'toTimeString', valid(timeText));
 
@@ -165,13 +172,22 @@ export function installGlobals(host: RealmHost, clock: RealmClock): void {
       return view;
     },
   });
-  const say = (level: string) => (...args: unknown[]) => {
-    clock.log(
-      level,
-      args.map((arg) => (typeof arg === 'string' ? arg : (JSON.stringify(arg) ?? String(arg)))).join(' '),
-    );
-  };
-  define(G, 'console', { log: say('info'), info: say('info'), warn: say('warn'), error: say('error'), debug: say('debug'), trace: say('debug') });
+  const say =
+    (level: string) =>
+    (...args: unknown[]) => {
+      clock.log(
+        level,
+        args.map((arg) => (typeof arg === 'string' ? arg : (JSON.stringify(arg) ?? String(arg)))).join(' '),
+      );
+    };
+  define(G, 'console', {
+    log: say('info'),
+    info: say('info'),
+    warn: say('warn'),
+    error: say('error'),
+    debug: say('debug'),
+    trace: say('debug'),
+  });
 
   // ---- what cannot be deterministic ----
   for (const name of ['WeakRef', 'FinalizationRegistry']) {
@@ -181,7 +197,18 @@ export function installGlobals(host: RealmHost, clock: RealmClock): void {
     // The prototype leads to the real constructor, so it goes too.
     define(G, name, refuse);
   }
-  for (const name of ['SharedArrayBuffer', 'Atomics', 'WebAssembly', 'process', 'require', 'fetch', 'performance', 'escape', 'unescape']) delete G[name];
+  for (const name of [
+    'SharedArrayBuffer',
+    'Atomics',
+    'WebAssembly',
+    'process',
+    'require',
+    'fetch',
+    'performance',
+    'escape',
+    'unescape',
+  ])
+    delete G[name];
 
   // ---- classes that libraries expect ----
   class EventPolyfill {
@@ -207,7 +234,11 @@ export function installGlobals(host: RealmHost, clock: RealmClock): void {
     }
     removeEventListener(type: string, listener: any): void {
       const list = this.#listeners.get(type);
-      if (list) this.#listeners.set(type, list.filter((entry) => entry.listener !== listener));
+      if (list)
+        this.#listeners.set(
+          type,
+          list.filter((entry) => entry.listener !== listener),
+        );
     }
     dispatchEvent(event: any): boolean {
       event.target = this;
@@ -283,7 +314,9 @@ export function installGlobals(host: RealmHost, clock: RealmClock): void {
     readonly encoding = 'utf-8';
     decode(input?: ArrayBuffer | ArrayBufferView): string {
       if (input === undefined) return '';
-      const b = ArrayBuffer.isView(input) ? new Uint8Array(input.buffer, input.byteOffset, input.byteLength) : new Uint8Array(input);
+      const b = ArrayBuffer.isView(input)
+        ? new Uint8Array(input.buffer, input.byteOffset, input.byteLength)
+        : new Uint8Array(input);
       let escaped = '';
       for (const byte of b) escaped += `%${byte.toString(16).padStart(2, '0')}`;
       try {
@@ -291,7 +324,7 @@ export function installGlobals(host: RealmHost, clock: RealmClock): void {
       } catch {
         // Not UTF-8 throughout: what is not becomes U+FFFD, a byte at a time.
         let text = '';
-        for (let i = 0; i < b.length; ) {
+        for (let i = 0; i < b.length;) {
           let done = false;
           for (let length = 4; length >= 1 && !done; length--) {
             const part = escaped.slice(i * 3, (i + length) * 3);
@@ -318,7 +351,9 @@ export function installGlobals(host: RealmHost, clock: RealmClock): void {
   define(G, 'TextDecoder', TextDecoderPolyfill);
 
   const formEncode = (text: string): string =>
-    encodeURIComponent(text).replace(/%20/g, '+').replace(/[!'()~]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+    encodeURIComponent(text)
+      .replace(/%20/g, '+')
+      .replace(/[!'()~]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
   const formDecode = (text: string): string => {
     const spaced = text.replace(/\+/g, ' ');
     try {
@@ -332,7 +367,8 @@ export function installGlobals(host: RealmHost, clock: RealmClock): void {
     #changed: () => void = () => undefined;
     constructor(init: any = '') {
       if (typeof init === 'string') this.#read(init);
-      else if (typeof init[Symbol.iterator] === 'function') for (const [key, value] of init) this.#pairs.push([String(key), String(value)]);
+      else if (typeof init[Symbol.iterator] === 'function')
+        for (const [key, value] of init) this.#pairs.push([String(key), String(value)]);
       else for (const key of Object.keys(init)) this.#pairs.push([key, String(init[key])]);
     }
     #read(text: string): void {
@@ -416,7 +452,9 @@ export function installGlobals(host: RealmHost, clock: RealmClock): void {
       if (parts.error) throw new TypeError(parts.error);
       this.#parts = parts;
       tie(this.searchParams, parts.search, () => {
-        this.#parts = JSON.parse(host.url(JSON.stringify({ href: this.#parts.href, set: ['search', this.searchParams.toString()] })));
+        this.#parts = JSON.parse(
+          host.url(JSON.stringify({ href: this.#parts.href, set: ['search', this.searchParams.toString()] })),
+        );
       });
     }
     static {
@@ -437,7 +475,9 @@ export function installGlobals(host: RealmHost, clock: RealmClock): void {
       return this.#parts.origin;
     }
     static canParse(href: unknown, base?: unknown): boolean {
-      return !JSON.parse(host.url(JSON.stringify({ href: String(href), ...(base === undefined ? {} : { base: String(base) }) }))).error;
+      return !JSON.parse(
+        host.url(JSON.stringify({ href: String(href), ...(base === undefined ? {} : { base: String(base) }) })),
+      ).error;
     }
     toString(): string {
       return this.#parts.href;
@@ -452,7 +492,8 @@ export function installGlobals(host: RealmHost, clock: RealmClock): void {
   define(G, 'structuredClone', (value: unknown) => {
     const seen = new Map<unknown, unknown>();
     const clone = (v: any): any => {
-      if (typeof v === 'function' || typeof v === 'symbol') throw named('DataCloneError', `${String(v)} could not be cloned.`);
+      if (typeof v === 'function' || typeof v === 'symbol')
+        throw named('DataCloneError', `${String(v)} could not be cloned.`);
       if (typeof v !== 'object' || v === null) return v;
       if (seen.has(v)) return seen.get(v);
       const keep = (copy: any): any => {
@@ -465,7 +506,9 @@ export function installGlobals(host: RealmHost, clock: RealmClock): void {
       if (ArrayBuffer.isView(v)) {
         const buffer = clone(v.buffer);
         return keep(
-          v instanceof DataView ? new DataView(buffer, v.byteOffset, v.byteLength) : new (v.constructor as any)(buffer, v.byteOffset, (v as any).length),
+          v instanceof DataView
+            ? new DataView(buffer, v.byteOffset, v.byteLength)
+            : new (v.constructor as any)(buffer, v.byteOffset, (v as any).length),
         );
       }
       if (v instanceof Map) {
@@ -502,18 +545,21 @@ export function installGlobals(host: RealmHost, clock: RealmClock): void {
     const descriptor = Object.getOwnPropertyDescriptor(G, key)!;
     if (!('value' in descriptor) || key === 'globalThis') continue;
     const value = descriptor.value;
-    if ((typeof value === 'function' || (typeof value === 'object' && value !== null)) && value !== Error) intrinsics.push(value);
+    if ((typeof value === 'function' || (typeof value === 'object' && value !== null)) && value !== Error)
+      intrinsics.push(value);
     // Bare names cannot be assigned; what a run sets on its own globalThis is put here by the host while it runs.
     if (descriptor.configurable) Object.defineProperty(G, key, { ...descriptor, writable: false });
   }
   for (const value of intrinsics) Object.freeze(value);
   for (const inner of [Intl, G.Temporal]) {
     if (!inner) continue;
-    for (const key of Object.getOwnPropertyNames(inner)) if (typeof inner[key] === 'function' || typeof inner[key] === 'object') Object.freeze(inner[key]);
+    for (const key of Object.getOwnPropertyNames(inner))
+      if (typeof inner[key] === 'function' || typeof inner[key] === 'object') Object.freeze(inner[key]);
   }
   // Of Error only what V8 lets libraries set (stackTraceLimit, prepareStackTrace) stays open.
   for (const key of ['captureStackTrace', 'isError', 'prototype', 'name', 'length']) {
     const descriptor = Object.getOwnPropertyDescriptor(Error, key);
-    if (descriptor?.configurable) Object.defineProperty(Error, key, { ...descriptor, writable: false, configurable: false });
+    if (descriptor?.configurable)
+      Object.defineProperty(Error, key, { ...descriptor, writable: false, configurable: false });
   }
 }

@@ -1,5 +1,6 @@
 /* oxlint-disable typescript/no-explicit-any -- this text runs in another realm, over modules whose types are elsewhere */
 import type { BundleTable } from './bundle.ts';
+import type { RealmClock } from './realm-globals.ts';
 
 /** What the host lends beside what `installGlobals` takes: storage that survives awaits. */
 export interface StorageMaker {
@@ -17,7 +18,7 @@ export interface BeginFields {
 
 /** How the host moves instances. Texts are JSON. Nothing throws; what fails is told by `failure`. */
 export interface Realm {
-  clock: import('./realm-globals.ts').RealmClock;
+  clock: RealmClock;
   load(table: BundleTable): void;
   /** Makes an instance; false where its module cannot be evaluated, and `failure` says why. */
   create(runId: string, start: string, fields: string): boolean;
@@ -42,7 +43,11 @@ export interface Realm {
  * Runs workflow instances inside a realm. Like `installGlobals`, this function's text is evaluated there and names
  * nothing outside itself.
  */
-export function makeRealm(storageOf: StorageMaker, log: (level: string, message: string, fields: string) => void, failureTypes: string): Realm {
+export function makeRealm(
+  storageOf: StorageMaker,
+  log: (level: string, message: string, fields: string) => void,
+  failureTypes: string,
+): Realm {
   const { parse, stringify } = JSON;
   const { defineProperty, getOwnPropertyDescriptor, create: createObject, keys } = Object;
   const real = globalThis as any;
@@ -51,7 +56,10 @@ export function makeRealm(storageOf: StorageMaker, log: (level: string, message:
   let api: any;
   let lastFailure = '';
   const ownModules = new Map<string, any>();
-  const instances = new Map<string, { activator: any; modules: Map<string, any>; global: any; swapped: [string, any][] }>();
+  const instances = new Map<
+    string,
+    { activator: any; modules: Map<string, any>; global: any; swapped: [string, any][] }
+  >();
   let current: any;
 
   const current_ = (): any => {
@@ -96,7 +104,12 @@ export function makeRealm(storageOf: StorageMaker, log: (level: string, message:
   const fail = (error: unknown): string => {
     try {
       const e = error as any;
-      lastFailure = stringify({ kind: 'application', type: String(e?.name ?? 'Error'), message: String(e?.message ?? e), stackTrace: String(e?.stack ?? '') });
+      lastFailure = stringify({
+        kind: 'application',
+        type: String(e?.name ?? 'Error'),
+        message: String(e?.message ?? e),
+        stackTrace: String(e?.stack ?? ''),
+      });
     } catch {
       lastFailure = '{"kind":"application","type":"Error","message":"the error could not be read"}';
     }
@@ -113,7 +126,12 @@ export function makeRealm(storageOf: StorageMaker, log: (level: string, message:
       clearTimeout: (handle) => api.clearWorkflowTimeout(handle),
       violation: (message) => new api.DeterminismViolationError(message),
       log: (level, message) => {
-        if (current && !current.activator.isReplaying) log(level, message, stringify({ workflowId: current.activator.info.workflowId, runId: current.activator.info.runId }));
+        if (current && !current.activator.isReplaying)
+          log(
+            level,
+            message,
+            stringify({ workflowId: current.activator.info.workflowId, runId: current.activator.info.runId }),
+          );
       },
     },
     load(given) {
@@ -135,7 +153,12 @@ export function makeRealm(storageOf: StorageMaker, log: (level: string, message:
       for (const record of ownModules.values()) Object.freeze(record.exports);
     },
     create(runId, startText, fieldsText) {
-      const instance = { activator: undefined as any, modules: new Map(), global: makeGlobal(), swapped: [] as [string, any][] };
+      const instance = {
+        activator: undefined as any,
+        modules: new Map(),
+        global: makeGlobal(),
+        swapped: [] as [string, any][],
+      };
       const start = parse(startText);
       const fields = parse(fieldsText);
       let workflows: any;
@@ -146,7 +169,9 @@ export function makeRealm(storageOf: StorageMaker, log: (level: string, message:
           workflows ??= requireFrom(table.workflows, instance);
           const found = Object.hasOwn(workflows, name) ? workflows[name] : undefined;
           if (typeof found === 'function') return withOptions(found, instance.activator);
-          return typeof workflows.default === 'function' ? withOptions(workflows.default, instance.activator) : undefined;
+          return typeof workflows.default === 'function'
+            ? withOptions(workflows.default, instance.activator)
+            : undefined;
         };
         instance.activator = new api.Activator({
           start,
@@ -158,7 +183,9 @@ export function makeRealm(storageOf: StorageMaker, log: (level: string, message:
           time: fields.time,
           log: (level: string, message: string, extra: unknown) => log(level, message, stringify(extra)),
           failureTypes: parse(failureTypes),
-          ...(table.converter === undefined ? {} : { converter: lazyConverter(() => requireFrom(table.converter!, instance)) }),
+          ...(table.converter === undefined
+            ? {}
+            : { converter: lazyConverter(() => requireFrom(table.converter!, instance)) }),
         });
         instances.set(runId, instance);
         current = instance;
@@ -251,9 +278,13 @@ export function makeRealm(storageOf: StorageMaker, log: (level: string, message:
   };
 
   function withOptions(workflow: any, activator: any): any {
-    const options = typeof workflow.workflowDefinitionOptions === 'function' ? workflow.workflowDefinitionOptions() : workflow.workflowDefinitionOptions;
+    const options =
+      typeof workflow.workflowDefinitionOptions === 'function'
+        ? workflow.workflowDefinitionOptions()
+        : workflow.workflowDefinitionOptions;
     const types = options?.failureExceptionTypes;
-    if (types && activator) activator.failureTypes = [...activator.failureTypes, ...types.map((type: any) => type.name)];
+    if (types && activator)
+      activator.failureTypes = [...activator.failureTypes, ...types.map((type: any) => type.name)];
     return workflow;
   }
 
@@ -264,6 +295,9 @@ export function makeRealm(storageOf: StorageMaker, log: (level: string, message:
       if (!converter) throw new TypeError('the module of payloadConverterPath exports no payloadConverter');
       return converter;
     };
-    return { toPayload: (value: unknown) => get().toPayload(value), fromPayload: (payload: unknown) => get().fromPayload(payload) };
+    return {
+      toPayload: (value: unknown) => get().toPayload(value),
+      fromPayload: (payload: unknown) => get().fromPayload(payload),
+    };
   }
 }

@@ -96,7 +96,9 @@ export class ActivationRunner {
     const rejected = this.#context.takeRejection(runId);
     if (rejected) return { status: 'failed', ...rejected };
     if (first && 'cause' in first) return { status: 'failed', ...first };
-    const rounds: { jobs: WorkflowJob[]; commands: Command[] }[] = [{ jobs: activation.jobs, commands: first?.commands ?? [] }];
+    const rounds: { jobs: WorkflowJob[]; commands: Command[] }[] = [
+      { jobs: activation.jobs, commands: first?.commands ?? [] },
+    ];
     if (first && first.pendingLocal.length > 0 && !first.closed && !activation.readOnly) {
       const failed = await this.#locally(activation, first, rounds);
       if (failed) return { status: 'failed', ...failed };
@@ -124,7 +126,8 @@ export class ActivationRunner {
       const replayed = this.#context.replay(runId, activation.history);
       if ('failure' in replayed) return replayed.failure;
       if (activation.baseSeq === 0) return this.#begin(activation, fields);
-      if (activation.readOnly || (jobs.length === 0 && replayed.pendingLocal.length === 0)) return { commands: [], pendingLocal: [], closed: false };
+      if (activation.readOnly || (jobs.length === 0 && replayed.pendingLocal.length === 0))
+        return { commands: [], pendingLocal: [], closed: false };
     } else if (activation.baseSeq === 0) {
       return this.#begin(activation, fields);
     } else if (this.#context.standOf(runId) !== activation.baseSeq) {
@@ -153,11 +156,13 @@ export class ActivationRunner {
     const until = clock.monotonicMs() + activation.timeoutMs * LOCAL_SHARE;
     const locals = this.#locals.get(runId) ?? new Map<number, Local>();
     this.#locals.set(runId, locals);
-    for (let round = first; round.pendingLocal.length > 0 && !round.closed; ) {
+    for (let round = first; round.pendingLocal.length > 0 && !round.closed;) {
       for (const command of round.pendingLocal) {
-        if (!locals.has(command.seq)) locals.set(command.seq, this.#begun({ runId, workflowId, namespace, workflowType: type, command }));
+        if (!locals.has(command.seq))
+          locals.set(command.seq, this.#begun({ runId, workflowId, namespace, workflowType: type, command }));
       }
-      for (const command of rounds.at(-1)!.commands) if (command.kind === 'cancel-local-activity') this.#options.cancelLocalActivity(runId, command.seq);
+      for (const command of rounds.at(-1)!.commands)
+        if (command.kind === 'cancel-local-activity') this.#options.cancelLocalActivity(runId, command.seq);
       const leftMs = until - clock.monotonicMs();
       const inTime = leftMs > 0 && (await this.#anyDone(locals, leftMs));
       if (!inTime) return undefined;

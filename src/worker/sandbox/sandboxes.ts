@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { Activation, ActivationResult, WireOutcome } from '../../common/index.ts';
-import { type Clock, LIMITS, type Log } from '../../core/index.ts';
+import { type Clock, LIMITS, type Log, type Wait } from '../../core/index.ts';
 import type { WorkflowBundle } from './bundle.ts';
 import { ActivationRunner, type LocalActivityCall } from './runner.ts';
 
@@ -76,7 +76,12 @@ export type FromSandbox =
   | { kind: 'local'; call: number; activity: LocalActivityCall }
   | { kind: 'local-cancel'; runId: string; seq: number }
   | { kind: 'local-resolved'; runId: string; seq: number; attempt: number; outcome: WireOutcome }
-  | { kind: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; message: string; fields: Record<string, unknown> | undefined };
+  | {
+      kind: 'log';
+      level: 'debug' | 'info' | 'warn' | 'error';
+      message: string;
+      fields: Record<string, unknown> | undefined;
+    };
 
 /** What a sandbox thread starts with. */
 export interface SandboxThreadData {
@@ -139,7 +144,9 @@ class SandboxThread {
         return;
       }
       case 'local':
-        void this.#options.runLocalActivity(message.activity).then((outcome) => this.post({ kind: 'local-done', call: message.call, outcome }));
+        void this.#options
+          .runLocalActivity(message.activity)
+          .then((outcome) => this.post({ kind: 'local-done', call: message.call, outcome }));
         return;
       case 'local-cancel':
         this.#options.cancelLocalActivity(message.runId, message.seq);
@@ -165,14 +172,15 @@ class SandboxThread {
     this.#waiting.clear();
     this.#thread = undefined;
     if (!this.#closed) this.#begin();
-    for (const [n, { activation, settle }] of waiting) {
+    for (const [n, one] of waiting) {
+      const { activation } = one;
       if (n !== culprit) {
-        settle({ status: 'miss' });
+        one.settle({ status: 'miss' });
         continue;
       }
       this.#onCulprit(activation.runId);
       const spinMs = this.#options.spinMs ?? LIMITS.sandboxSpinMs;
-      settle({
+      one.settle({
         status: 'failed',
         cause: why,
         failure: {
@@ -234,17 +242,17 @@ export class ThreadedSandbox implements WorkflowSandbox {
   /** Runs that have ended a thread: activated apart from the others. */
   readonly #quarantined = new Set<string>();
   #quarantine: SandboxThread | undefined;
-  readonly #watcher: NodeJS.Timeout;
+  readonly #watcher: Wait;
 
   constructor(options: SandboxOptions) {
     this.#options = options;
     this.#threads = Array.from({ length: Math.max(1, options.threads) }, () => this.#thread());
     const everyMs = Math.max(50, Math.min(1000, (options.spinMs ?? LIMITS.sandboxSpinMs) / 5));
-    this.#watcher = setInterval(() => {
+    this.#watcher = options.clock.every(everyMs, () => {
       const nowMs = options.clock.monotonicMs();
       for (const thread of this.#threads) thread.watch(nowMs);
       this.#quarantine?.watch(nowMs);
-    }, everyMs).unref();
+    });
   }
 
   #thread(): SandboxThread {
@@ -268,7 +276,9 @@ export class ThreadedSandbox implements WorkflowSandbox {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#watcher);
-    await Promise.all([...this.#threads, this.#quarantine].map((thread) => thread?.close()));
+    this.#watcher.clear();
+    await Promise.all(
+      [...this.#threads, ...(this.#quarantine ? [this.#quarantine] : [])].map((thread) => thread.close()),
+    );
   }
 }

@@ -1,0 +1,42 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, it } from 'vitest';
+import { type Outcome, runScenario, storyOf } from './run-program.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'pleach-crash-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const SCENARIOS = ['steps', 'timer', 'signal', 'update', 'child', 'cancel', 'again', 'undone', 'locals'];
+const AT_ONCE = 2;
+let walked = 0;
+
+/** What must hold whatever happened: each attempt ran at most once, and nothing ran after its result was taken. */
+function checkLedger(outcome: Outcome, label: string): void {
+  const ordinary = outcome.ledger.filter((line) => line.includes(' activity-'));
+  expect(new Set(ordinary).size, `${label}: an attempt ran twice\n${ordinary.join('\n')}`).toBe(ordinary.length);
+}
+
+for (const scenario of SCENARIOS) {
+  it(`ends the same whichever store call of "${scenario}" the process dies at`, async () => {
+    const whole = await runScenario(join(folder, scenario, 'whole'), scenario);
+    checkLedger(whole, scenario);
+    expect(whole.processes).toBe(1);
+    const points = whole.calls.flatMap((_, index) => [`${index + 1}:before`, `${index + 1}:after`]);
+    const next = points.values();
+    const story = storyOf(whole.segments).sort();
+    await Promise.all(
+      Array.from({ length: AT_ONCE }, async () => {
+        for (const point of next) {
+          const label = `${scenario} at ${point} (${whole.calls[Number(point.split(':')[0]) - 1]})`;
+          const outcome = await runScenario(join(folder, scenario, point.replace(':', '-')), scenario, point);
+          expect(outcome.result, label).toEqual(whole.result);
+          checkLedger(outcome, label);
+          expect(storyOf(outcome.segments).sort(), label).toEqual(story);
+          walked++;
+        }
+      }),
+    );
+    process.stdout.write(`crash points walked: ${scenario} ${points.length}, ${walked} in all\n`);
+  }, 600_000);
+}
