@@ -8,7 +8,9 @@ const root = join(import.meta.dirname, '../..');
 function namedTests(page: string): { file: string; name: string }[] {
   const named: { file: string; name: string }[] = [];
   const flat = page.replaceAll(/\s+/g, ' ');
-  for (const [, file = '', names = ''] of flat.matchAll(/`((?:test|src)\/[^`]+\.test\.ts)`((?:(?: and)? › "[^"]+")+)/g)) {
+  for (const [, file = '', names = ''] of flat.matchAll(
+    /`((?:test|src)\/[^`]+\.test\.ts)`((?:(?: and)? › "[^"]+")+)/g,
+  )) {
     for (const [, name = ''] of names.matchAll(/"([^"]+)"/g)) named.push({ file, name });
   }
   return named;
