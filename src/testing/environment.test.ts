@@ -11,7 +11,7 @@ it('lets a workflow sleep for a month in no time', async () => {
   const worker = await Worker.create({ connection: env.nativeConnection, taskQueue: 'test', workflowsPath });
   const month = 30 * 86_400_000;
   const before = await env.currentTimeMs();
-  const result = await worker.runUntil(
+  const result: unknown = await worker.runUntil(
     env.client.workflow.execute('naps', { workflowId: 'nap', taskQueue: 'test', args: [month] }),
   );
   expect(result).toBe('slept');
