@@ -131,7 +131,7 @@ export class Activator {
     this.random = new Prng(start.randomSeed);
     this.failureTypes = parts.failureTypes;
     this.memo = fromWireMap(this.converter, start.memo);
-    const attributes = searchAttributesFromWire(this.converter, start.searchAttributes);
+    const attributes = searchAttributesFromWire(start.searchAttributes);
     this.info = {
       workflowId: start.workflowId,
       runId: start.runId,
