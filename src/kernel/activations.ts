@@ -188,7 +188,8 @@ export class Activations {
     const { state } = run;
     const start = state.start ?? startOf(activating)!;
     const jobs: WorkflowJob[] = state.undelivered.slice(0, activating.delivered);
-    for (const { job } of activating.arrivals) if (isDelivered(job)) jobs.push(job);
+    // Sent again after a miss, its jobs may be durable by now: then they are among the undelivered.
+    if (!activating.jobsDurable) for (const { job } of activating.arrivals) if (isDelivered(job)) jobs.push(job);
     const activation: Activation = {
       runId: run.id,
       workflowId: run.workflowId,

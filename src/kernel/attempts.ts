@@ -25,6 +25,9 @@ interface AttemptBody {
   lastHeartbeatAt?: number;
 }
 
+/** How long an attempt waits for word that the lease still holds, in milliseconds. */
+const HOLD_LOOK_MS = 20;
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -143,6 +146,12 @@ export class Attempts {
     const activity = run.state.activities.get(seq);
     if (run.dropped || !activity || activity.token !== token || run.state.closing) {
       this.#free(token);
+      return;
+    }
+    if (!this.#node.journal.holds()) {
+      // This process may have slept while another took over and ran the attempt for lost: ask the store before acting.
+      this.#node.journal.renew();
+      if (!this.#node.ended) this.#node.clock.after(HOLD_LOOK_MS, () => this.#dispatch(run, seq, token, worker));
       return;
     }
     if (worker.gone) {

@@ -63,6 +63,8 @@ export class Inbox {
   readonly #node: KernelNode;
   /** Keys of messages that are being applied. */
   readonly #taken = new Set<string>();
+  /** What is being applied to each receiver, last in line. */
+  readonly #lines = new Map<string, Promise<void>>();
 
   constructor(node: KernelNode) {
     this.#node = node;
@@ -91,7 +93,19 @@ export class Inbox {
     if (this.#taken.has(text)) return;
     this.#taken.add(text);
     const message = JSON.parse(decoder.decode(body)) as Message;
-    this.#apply(key, message).catch((error: unknown) => {
+    // One after another for each receiver: looking two up at once could turn their order round.
+    const receiver = receiverOf(message);
+    const before = this.#lines.get(receiver) ?? Promise.resolve();
+    const mine = before.then(() => this.#apply(key, message));
+    const settled = mine.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#lines.set(receiver, settled);
+    void settled.then(() => {
+      if (this.#lines.get(receiver) === settled) this.#lines.delete(receiver);
+    });
+    mine.catch((error: unknown) => {
       if (this.#node.ended) return;
       this.#taken.delete(text);
       this.#node.log.warn('a message could not be applied; it is tried again', { message: messageOf(error) });
@@ -455,6 +469,18 @@ export class Inbox {
       parentRunId: run.id,
       requestId: `${run.id}/closed/${child.seq}`,
     });
+  }
+}
+
+/** The workflow that a message is for. */
+function receiverOf(message: Message): string {
+  switch (message.kind) {
+    case 'start-child':
+      return `${message.start.namespace}\0${message.start.workflowId}`;
+    case 'job':
+      return `${message.namespace}\0${message.workflowId}`;
+    default:
+      return `${message.namespace}\0${message.target.workflowId}`;
   }
 }
 

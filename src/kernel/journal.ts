@@ -61,6 +61,7 @@ export class Journal {
   #stalled: PleachError | undefined;
   /** Store time minus monotonic time, milliseconds: a host clock that jumps moves nothing here. */
   #offsetMs: number;
+  #latest = 0;
   #idle: (() => void)[] = [];
   /** For figures: commits, and entries in them. */
   readonly counts = { commits: 0, entries: 0, bytes: 0 };
@@ -97,7 +98,9 @@ export class Journal {
 
   /** Store time. */
   now(): number {
-    return Math.floor(this.#clock.monotonicMs() + this.#offsetMs);
+    // The offset is learned anew with each commit, a little off each time: time never goes back for it.
+    this.#latest = Math.max(this.#latest, Math.floor(this.#clock.monotonicMs() + this.#offsetMs));
+    return this.#latest;
   }
 
   /** Whether the lease holds by the monotonic clock; where it does not, nothing may be answered. */

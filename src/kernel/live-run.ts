@@ -119,3 +119,24 @@ export class LiveRun {
 export function workflowKey(namespace: string, workflowId: string): string {
   return `${namespace}\0${workflowId}`;
 }
+
+/** An arrival of a run that is not durable yet, wherever it is on its way. */
+export function findUndurable(run: LiveRun, isIt: (arrival: Arrival) => boolean): Arrival | undefined {
+  return run.arrived.find(isIt) ?? run.activating?.arrivals.find(isIt) ?? run.writing.find(isIt);
+}
+
+/** Waits until an arrival is durable; at once where there is none. @throws the error it is refused with */
+export function whenDurable(arrival: Arrival | undefined): Promise<void> {
+  if (!arrival) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    const { acknowledged, refused } = arrival;
+    arrival.acknowledged = () => {
+      acknowledged?.();
+      resolve();
+    };
+    arrival.refused = (error) => {
+      refused?.(error);
+      reject(error);
+    };
+  });
+}

@@ -14,7 +14,7 @@ import type { RunRow } from '../store/index.ts';
 import { closedError } from './closed-error.ts';
 import type { AdmissionRequest } from './admission.ts';
 import { describeRun } from './describe.ts';
-import type { LiveRun } from './live-run.ts';
+import { type Arrival, findUndurable, type LiveRun, whenDurable } from './live-run.ts';
 import { stageOf } from './machine/state.ts';
 import type { KernelNode } from './node.ts';
 import { decodeSegment } from './segments.ts';
@@ -107,6 +107,13 @@ export class Requests {
     throw closedError({ workflowId: found.row.workflowId, id: found.row.run, state: { status: found.row.status } });
   }
 
+  /** A request that took effect before its run closed is told so again; any other comes too late. */
+  async #repeatOnClosed(row: RunRow, requestId: string): Promise<{ runId: string }> {
+    const state = await this.#node.foldRun(row.run);
+    if (state.requestIds.has(requestId)) return { runId: row.run };
+    throw closedError({ workflowId: row.workflowId, id: row.run, state: { status: row.status } });
+  }
+
   async #admit(
     act: AdmissionRequest['act'],
     target: { namespace: string; workflowId: string },
@@ -181,8 +188,10 @@ export class Requests {
         await durable;
         return { runId: started.run.id, started: true, other: await other };
       case 'repeated':
+        await started.durable;
         return { runId: started.runId, started: false };
       case 'existing':
+        await whenDurable(findUndurable(started.run, ({ job: other }) => other.kind === 'start'));
         return { runId: started.run.id, started: false, other: await and?.(started.run) };
       case 'exists':
         throw new PleachError(
@@ -201,7 +210,9 @@ export class Requests {
     requireName('signal name', params.name);
     requirePayloads(params.input);
     requireRoom(this.#node);
-    const run = await this.#open(params.target);
+    const found = await this.#find(params.target);
+    if (!found.run) return this.#repeatOnClosed(found.row, params.requestId);
+    const { run } = found;
     await this.#admit('signal', params.target, run.row.type, params.identity);
     await this.#deliver(run, signalJob(params));
     return { runId: run.id };
@@ -236,20 +247,9 @@ export class Requests {
       !this.#undurable(run, requestId)
     )
       return Promise.resolve();
+    const pending = forgetful || requestId === undefined ? undefined : this.#undurable(run, requestId);
+    if (pending) return whenDurable(pending);
     return new Promise((resolve, reject) => {
-      const pending = forgetful || requestId === undefined ? undefined : this.#undurable(run, requestId);
-      if (pending) {
-        const { acknowledged, refused } = pending;
-        pending.acknowledged = () => {
-          acknowledged?.();
-          resolve();
-        };
-        pending.refused = (error) => {
-          refused?.(error);
-          reject(error);
-        };
-        return;
-      }
       this.#node.activations.arrive(run, {
         job,
         atMs: this.#node.clock.monotonicMs(),
@@ -260,13 +260,14 @@ export class Requests {
   }
 
   /** The same request, taken in and not durable yet. */
-  #undurable(run: LiveRun, requestId: string) {
-    const same = ({ job }: { job: Job }): boolean => 'requestId' in job && job.requestId === requestId;
-    return run.arrived.find(same) ?? run.activating?.arrivals.find(same) ?? run.writing.find(same);
+  #undurable(run: LiveRun, requestId: string): Arrival | undefined {
+    return findUndurable(run, ({ job }) => 'requestId' in job && job.requestId === requestId);
   }
 
   async #cancel(params: Params<'cancel'>): Answer<'cancel'> {
-    const run = await this.#open(params.target);
+    const found = await this.#find(params.target);
+    if (!found.run) return this.#repeatOnClosed(found.row, params.requestId);
+    const { run } = found;
     await this.#admit('cancel', params.target, run.row.type, params.identity);
     if (!run.state.cancelRequested) {
       await this.#deliver(run, {
@@ -319,6 +320,8 @@ export class Requests {
       if (known) return known;
       throw closedError({ workflowId: found.row.workflowId, id: found.row.run, state: { status: found.row.status } });
     }
+    const earlier = await this.#earlierUpdate(found.run, params.updateId);
+    if (earlier) return earlier;
     await this.#admit('update', params.target, found.run.row.type, params.identity);
     return this.#requestUpdate(found.run, params, onForget);
   }
@@ -337,6 +340,19 @@ export class Requests {
       ...(await this.#pollUpdate({ target, updateId: params.updateId, waitFor: params.waitFor }, onForget)),
       started,
     };
+  }
+
+  /** An update that a run had before it went on in this one: its answer is there, and it is not made again. */
+  async #earlierUpdate(run: LiveRun, updateId: string): Promise<UpdateAnswer | undefined> {
+    if (run.state.updates.has(updateId) || !run.state.requestIds.has(`update:${updateId}`)) return undefined;
+    for (let runId = run.state.start?.continuedFrom; runId !== undefined;) {
+      const state = await this.#node.foldRun(runId as RunId);
+      const update = state.updates.get(updateId);
+      if (update?.outcome) return { stage: stageOf(update.phase), runId, outcome: update.outcome };
+      if (update) throw closedError({ workflowId: run.workflowId, id: runId, state });
+      runId = state.start?.continuedFrom;
+    }
+    return undefined;
   }
 
   #requestUpdate(

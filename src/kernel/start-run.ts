@@ -2,7 +2,7 @@ import type { StartJob } from '../common/index.ts';
 import { LIMITS, PleachError, type RunId } from '../core/index.ts';
 import type { InboxKey, RunRow } from '../store/index.ts';
 import type { OutMessage } from './journal.ts';
-import { type LiveRun, workflowKey } from './live-run.ts';
+import { findUndurable, type LiveRun, whenDurable, workflowKey } from './live-run.ts';
 import type { KernelNode } from './node.ts';
 
 /** What a start came to. */
@@ -10,7 +10,7 @@ export type Started =
   /** A new run; it is acknowledged through `acknowledged` when it is durable. */
   | { status: 'started'; run: LiveRun }
   /** The same request had started it. */
-  | { status: 'repeated'; runId: string }
+  | { status: 'repeated'; runId: string; durable: Promise<void> }
   /** An open run of that id is to be used, as the conflict policy says. */
   | { status: 'existing'; run: LiveRun }
   /** Refused: a run of that id is open, or its reuse policy forbids another. */
@@ -72,7 +72,7 @@ async function attempt(node: KernelNode, start: StartJob, options: StartOptions)
         !['COMPLETED', 'CONTINUED_AS_NEW', 'RUNNING'].includes(row.status));
     const state = start.requestId === undefined ? undefined : await node.foldRun(row.run);
     if (start.requestId !== undefined && state?.requestIds.has(start.requestId))
-      return { status: 'repeated', runId: row.firstRun };
+      return { status: 'repeated', runId: row.firstRun, durable: Promise.resolve() };
     if (!mayReuse) return { status: 'exists', row };
   }
   return begin(node, start, options);
@@ -87,10 +87,12 @@ function closed(run: LiveRun): Promise<void> {
 
 async function whenOpen(node: KernelNode, run: LiveRun, start: StartJob, options: StartOptions): Promise<Started> {
   // A run remembers the requests of those that it goes on for: the repeat of a start finds its chain, wherever it is.
-  const isKnown =
-    start.requestId !== undefined &&
-    (run.state.requestIds.has(start.requestId) || pendingRequestId(run) === start.requestId);
-  if (isKnown && node.plantedBug !== 'forget-request-ids') return { status: 'repeated', runId: run.row.firstRun };
+  const { requestId } = start;
+  const pending = findUndurable(run, ({ job }) => job.kind === 'start' && job.requestId === requestId);
+  const isKnown = requestId !== undefined && (run.state.requestIds.has(requestId) || pending !== undefined);
+  if (isKnown && node.plantedBug !== 'forget-request-ids') {
+    return { status: 'repeated', runId: run.row.firstRun, durable: whenDurable(pending) };
+  }
   if (start.idConflict === 'USE_EXISTING') return { status: 'existing', run };
   if (start.idConflict === 'TERMINATE_EXISTING') {
     await new Promise<void>((resolve) => {
@@ -104,12 +106,6 @@ async function whenOpen(node: KernelNode, run: LiveRun, start: StartJob, options
     return attempt(node, { ...start, idConflict: 'FAIL' }, options);
   }
   return { status: 'exists', row: run.row };
-}
-
-function pendingRequestId(run: LiveRun): string | undefined {
-  for (const { job } of [...(run.activating?.arrivals ?? []), ...run.arrived])
-    if (job.kind === 'start') return job.requestId;
-  return undefined;
 }
 
 function begin(node: KernelNode, start: StartJob, options: StartOptions): Started {

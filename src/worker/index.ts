@@ -18,6 +18,7 @@ export * from './runtime.ts';
 export {
   bundleWorkflowCode,
   type BundleOptions,
+  ActivationRunner,
   InlineSandbox,
   type SandboxOptions,
   type WorkflowBundle,

@@ -107,6 +107,8 @@ export class Activator {
   defaultUpdateHandler: Handler | undefined;
   #bufferedSignals: JobOf<'signalled'>[] = [];
   #bufferedUpdates: JobOf<'update-requested'>[] = [];
+  /** Updates that this run's history has rejected: a replay rejects them again, whatever the validator says now. */
+  readonly knownRejections = new Map<string, WireFailure>();
   /** Patches that this run's history has, and what `patched` has answered. */
   readonly knownPatches = new Set<string>();
   readonly patchAnswers = new Map<string, boolean>();
@@ -402,6 +404,11 @@ export class Activator {
       return;
     }
     const { updateId, name } = job;
+    const rejection = this.isReplaying ? this.knownRejections.get(updateId) : undefined;
+    if (rejection) {
+      this.push({ kind: 'update-rejected', updateId, failure: rejection });
+      return;
+    }
     const input = { updateId, name, args: [] as unknown[], headers: job.headers ?? {} };
     const before = this.#snapshot();
     try {

@@ -30,8 +30,8 @@ export function applyRound(state: RunState, round: Round, continuation: boolean)
     for (const job of round.jobs) if (isDelivered(job)) state.undelivered.push(job);
     return;
   }
-  if (round.delivered !== undefined) state.undelivered.splice(0, round.delivered);
-  else if (state.undelivered.length > 0) state.undelivered.length = 0;
+  // A round that only goes on answers no jobs but its own: what became durable meanwhile still waits.
+  if (!continuation) state.undelivered.splice(0, round.delivered ?? state.undelivered.length);
   state.taskFailure = undefined;
   if (!continuation) {
     state.eventCount += EVENTS_OF_ACTIVATION;
@@ -138,6 +138,7 @@ function applyJob(state: RunState, job: Job): void {
       requireOpen(state, 'job');
       state.updates.set(job.updateId, { updateId: job.updateId, name: job.name, phase: 'admitted' });
       state.updatesOpen++;
+      remember(state, `update:${job.updateId}`);
       return;
     case 'cancel-requested':
       requireOpen(state, 'job');

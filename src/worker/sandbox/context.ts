@@ -198,8 +198,20 @@ export class WorkflowContext {
     return answer;
   }
 
-  patches(runId: string, ids: readonly string[]): void {
-    if (ids.length > 0) this.#realm.patches(runId, JSON.stringify(ids));
+  /** Tells a new instance what its history holds beside jobs and commands that follow from them. */
+  #recall(runId: string, segments: readonly Segment[]): void {
+    const patches: string[] = [];
+    const rejections: [string, WireFailure][] = [];
+    for (const segment of segments) {
+      for (const round of segment.rounds) {
+        for (const command of round.commands ?? []) {
+          if (command.kind === 'patch') patches.push(command.patchId);
+          if (command.kind === 'update-rejected') rejections.push([command.updateId, command.failure]);
+        }
+      }
+    }
+    if (patches.length + rejections.length > 0)
+      this.#realm.recall(runId, JSON.stringify(patches), JSON.stringify(rejections));
   }
 
   /** Takes one back. */
@@ -242,7 +254,7 @@ export class WorkflowContext {
         if (start) {
           const failure = this.create(start, fields);
           if (failure) return { failure };
-          this.patches(runId, patchesIn(segments));
+          this.#recall(runId, segments);
         }
         const answer = this.round(runId, jobs, isLocal ? undefined : fields);
         if ('cause' in answer) return { failure: answer };
@@ -307,28 +319,19 @@ function isWorkflowJob(job: Round['jobs'][number]): job is WorkflowJob {
   return job.kind in ORDER;
 }
 
-/** Every patch that a history has. */
-export function patchesIn(segments: readonly Segment[]): string[] {
-  const ids: string[] = [];
-  for (const segment of segments) {
-    for (const round of segment.rounds)
-      for (const command of round.commands ?? []) if (command.kind === 'patch') ids.push(command.patchId);
-  }
-  return ids;
-}
-
 /** Jobs in the order in which they are applied, in batches between which conditions are looked at. */
 function batches(jobs: readonly WorkflowJob[]): WorkflowJob[][] {
   if (jobs.length <= 1) return jobs.length === 0 ? [] : [[...jobs]];
   const ordered = [...jobs]
     .map((job, index) => ({ job, index }))
     .sort((a, b) => ORDER[a.job.kind] - ORDER[b.job.kind] || a.index - b.index);
-  // Signals and updates share a batch; every other job is looked at on its own.
+  // A start, signals and updates share a batch: a function that ends at once must still have heard what had come before.
+  // Every other job is looked at on its own.
   const out: WorkflowJob[][] = [];
   let before = -1;
   for (const { job } of ordered) {
     const order = ORDER[job.kind];
-    if (order === 2 && before === 2) out.at(-1)!.push(job);
+    if (order <= 2 && before >= 0 && before <= 2) out.at(-1)!.push(job);
     else out.push([job]);
     before = order;
   }

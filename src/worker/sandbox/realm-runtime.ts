@@ -29,7 +29,8 @@ export interface Realm {
   /** Ends a round: `{ commands, localActivities, closed, failure }`. */
   finish(runId: string): string;
   query(runId: string, query: string): string;
-  patches(runId: string, ids: string): void;
+  /** Tells an instance what its history holds: patches, and rejected updates with their failures. */
+  recall(runId: string, patches: string, rejections: string): void;
   enter(runId: string): void;
   leave(runId: string): void;
   failTask(runId: string, message: string, stack: string): void;
@@ -241,8 +242,10 @@ export function makeRealm(
         return `{"id":${stringify(parse(query).id)},"failure":${fail(error)}}`;
       }
     },
-    patches(runId, ids) {
-      for (const id of parse(ids)) instances.get(runId)!.activator.knownPatches.add(id);
+    recall(runId, patches, rejections) {
+      const { activator } = instances.get(runId)!;
+      for (const id of parse(patches)) activator.knownPatches.add(id);
+      for (const [id, failure] of parse(rejections)) activator.knownRejections.set(id, failure);
     },
     enter(runId) {
       const instance = instances.get(runId);

@@ -1,0 +1,17 @@
+/**
+ * testing: worlds in which everything that can go wrong does, by a seed.
+ *
+ * Nouns: the world (nodes, workers, clients and a store in one process), the scheduler (the one owner of virtual time
+ * and of chance), the simulated process (it can die, be paused, have a wrong clock), the faulty store, and the checker,
+ * which watches from outside.
+ *
+ * It promises that one seed gives one story: the same trace, byte for byte. What runs in a world is the production
+ * code, the kernel and the sandbox, behind the ports it always has; nothing in it knows that it is simulated. First
+ * things go wrong and safety is watched; then the world is healed, and everything that was begun must come to an end.
+ *
+ * When a world fails it names the promise that was broken, by its number in ARCHITECTURE.md, and its seed, which
+ * repeats the story.
+ */
+export * from './simulator/checker.ts';
+export * from './simulator/scheduler.ts';
+export * from './simulator/world.ts';

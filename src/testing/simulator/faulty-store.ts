@@ -1,0 +1,96 @@
+import { PleachError } from '../../core/index.ts';
+import type { Batch, CommitAnswer, Lease, Store } from '../../store/index.ts';
+import type { Scheduler, SimProcess } from './scheduler.ts';
+
+/** How often what goes wrong between a node and its store, 0 to 1. */
+export interface StoreFaults {
+  crashBefore: number;
+  crashAfter: number;
+  unknownBefore: number;
+  unknownAfter: number;
+  full: number;
+}
+
+/** What is told of every commit that was written, whether or not its node hears of it. */
+export interface Observer {
+  acquired(lease: Lease): void;
+  written(lease: Lease, batch: Batch): void;
+  fault(kind: string): void;
+}
+
+/** A store as a node of a simulated world sees it: slow, and failing where the seed says. */
+export function faultyStore(
+  store: Store,
+  owner: SimProcess,
+  scheduler: Scheduler,
+  faults: () => StoreFaults,
+  observer: Observer,
+  crash: () => void,
+): Store {
+  const call = async <T>(name: string, work: () => Promise<T>, seen?: (answer: T) => void): Promise<T> => {
+    await scheduler.delay(scheduler.between(0, 3), owner);
+    const rate = faults();
+    if (scheduler.chance(rate.crashBefore)) {
+      observer.fault('crash-before');
+      scheduler.note(`${owner.name} dies before ${name}`);
+      crash();
+      return new Promise(() => undefined);
+    }
+    if (name === 'commit' && scheduler.chance(rate.unknownBefore)) {
+      observer.fault('unknown-before');
+      throw new PleachError('STORE_UNAVAILABLE', 'simulated: the connection broke before the commit', {});
+    }
+    if (name === 'commit' && scheduler.chance(rate.full)) {
+      observer.fault('full');
+      throw new PleachError('STORE_FULL', 'simulated: the disk is full', {});
+    }
+    const answer = await work();
+    seen?.(answer);
+    if (scheduler.chance(rate.crashAfter)) {
+      observer.fault('crash-after');
+      scheduler.note(`${owner.name} dies after ${name}`);
+      crash();
+      return new Promise(() => undefined);
+    }
+    if (name === 'commit' && scheduler.chance(rate.unknownAfter)) {
+      observer.fault('unknown-after');
+      throw new PleachError('STORE_UNAVAILABLE', 'simulated: the connection broke after the commit', {});
+    }
+    await scheduler.delay(scheduler.between(0, 3), owner);
+    return answer;
+  };
+  return {
+    identity: store.identity,
+    acquire: (node, ttlMs, dead) =>
+      call(
+        'acquire',
+        () => store.acquire(node, ttlMs, dead),
+        (answer) => {
+          if (answer.status === 'acquired') observer.acquired(answer.lease);
+        },
+      ),
+    reclaim: (lease, ttlMs) =>
+      call(
+        'reclaim',
+        () => store.reclaim(lease, ttlMs),
+        (answer) => answer && observer.acquired(answer.lease),
+      ),
+    commit: (lease, ttlMs, batch) =>
+      call(
+        'commit',
+        () => store.commit(lease, ttlMs, batch),
+        (answer: CommitAnswer) => {
+          if (answer.status === 'committed') observer.written(lease, batch);
+        },
+      ),
+    release: (lease) => call('release', () => store.release(lease)),
+    findRuns: (keys) => call('findRuns', () => store.findRuns(keys)),
+    loadSegments: (run, fromSeq, limit) => call('loadSegments', () => store.loadSegments(run, fromSeq, limit)),
+    loadAttempts: (run) => call('loadAttempts', () => store.loadAttempts(run)),
+    loadAwake: (options) => call('loadAwake', () => store.loadAwake(options)),
+    nextWakeAt: (after) => call('nextWakeAt', () => store.nextWakeAt(after)),
+    loadInbox: (limit) => call('loadInbox', () => store.loadInbox(limit)),
+    loadHeads: () => call('loadHeads', () => store.loadHeads()),
+    close: () => store.close(),
+  };
+}
