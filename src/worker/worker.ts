@@ -342,6 +342,9 @@ async function bundleFor(
     ...(options.dataConverter?.payloadConverterPath === undefined
       ? {}
       : { payloadConverterPath: options.dataConverter.payloadConverterPath }),
+    ...(options.dataConverter?.failureConverterPath === undefined
+      ? {}
+      : { failureConverterPath: options.dataConverter.failureConverterPath }),
     ...(options.bundlerOptions?.ignoreModules ? { ignoreModules: options.bundlerOptions.ignoreModules } : {}),
   });
 }
