@@ -339,7 +339,8 @@ export class KernelNode {
 
   /** Arms the one timer of the node for its earliest deadline; called after anything was set. */
   arm(): void {
-    const at = Math.min(this.deadlines.nextAt ?? Infinity, this.#storedWakeAt);
+    // While stored runs are being woken, what is due among them is in hand: looking again at once would only spin.
+    const at = Math.min(this.deadlines.nextAt ?? Infinity, this.#waking ? Infinity : this.#storedWakeAt);
     if (at >= this.#timerAt || this.ended) return;
     this.#timer?.clear();
     this.#timerAt = at;
