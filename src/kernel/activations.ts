@@ -457,7 +457,7 @@ export class Activations {
         },
       ],
       messages: [...(options.messages ?? []), ...options.arrivals.flatMap(({ answer }) => (answer ? [answer] : []))],
-      ...(inboxDone.length > 0 && node.plantedBug !== 'lose-inbox-deduplication' ? { inboxDone } : {}),
+      ...(inboxDone.length > 0 ? { inboxDone } : {}),
       durable: (messages) => {
         if (run.dropped) return;
         run.committing = false;

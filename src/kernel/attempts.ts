@@ -232,7 +232,7 @@ export class Attempts {
     const run = this.#node.runs.get(runId as RunId);
     const activity = run?.state.activities.get(Number(seqText));
     if (!run || !activity || activity.phase === 'closed') return undefined;
-    if (activity.token !== token && this.#node.plantedBug !== 'accept-stale-token') return undefined;
+    if (activity.token !== token) return undefined;
     return { run, activity };
   }
 

@@ -81,10 +81,6 @@ export class Inbox {
     for (const { key, body } of messages) {
       if (this.#node.plantedBug === 'lose-message' && this.#node.random.fraction() < 0.2) continue;
       this.#deliver(key, body);
-      if (this.#node.plantedBug === 'lose-inbox-deduplication') {
-        this.#taken.delete(keyText(key));
-        this.#deliver(key, body);
-      }
     }
   }
 
@@ -132,7 +128,7 @@ export class Inbox {
           return;
         }
         const { name, input, headers, requestId } = message;
-        if (run.state.requestIds.has(requestId) && this.#node.plantedBug !== 'lose-inbox-deduplication') {
+        if (run.state.requestIds.has(requestId)) {
           this.#done(key, this.#answer(key, message.reply, 'signal-external-resolved'));
           return;
         }
@@ -246,7 +242,6 @@ export class Inbox {
 
   /** Whether a run still waits for what a job answers; a repeated answer finds nothing open. */
   #expects(run: LiveRun, job: WorkflowJob): boolean {
-    if (this.#node.plantedBug === 'lose-inbox-deduplication') return true;
     const { state } = run;
     const waiting = (kind: WorkflowJob['kind'], seq: number): boolean =>
       !run.arrived.some(({ job: other }) => other.kind === kind && 'seq' in other && other.seq === seq) &&

@@ -91,6 +91,11 @@ export class Journal {
     return this.#lease;
   }
 
+  /** Whether no commit is under way and none is wanted. */
+  get isIdle(): boolean {
+    return !this.#running && this.#queue.length === 0;
+  }
+
   /** Entries that wait for the next commit. */
   get waiting(): number {
     return this.#queue.length;

@@ -153,6 +153,14 @@ export class KernelNode {
     return node;
   }
 
+  /** Whether nothing is under way here or at a worker: only time, or someone outside, can move anything. */
+  get isQuiet(): boolean {
+    if (this.activations.waitingJobs > 0 || !this.journal.isIdle || this.#loading.size > 0) return false;
+    for (const queue of this.queues.values())
+      for (const worker of queue.workers) if (worker.tokens.size > 0) return false;
+    return true;
+  }
+
   /** Store time. */
   now(): number {
     return this.journal.now();

@@ -62,7 +62,7 @@ async function attempt(node: KernelNode, start: StartJob, options: StartOptions)
   if (meanwhile && !meanwhile.state.closing) return whenOpen(node, meanwhile, start, options);
   if (meanwhile) await closed(meanwhile);
   if (row) {
-    if (row.status === 'RUNNING' && !meanwhile && node.plantedBug !== 'two-open-runs') {
+    if (row.status === 'RUNNING' && !meanwhile) {
       const run = await node.load(row);
       if (run) return whenOpen(node, run, start, options);
     }

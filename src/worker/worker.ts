@@ -108,9 +108,7 @@ export class Worker {
         ...(spinMs === undefined ? {} : { spinMs }),
         ...(options.workflowHeapMb === undefined ? {} : { heapMb: options.workflowHeapMb }),
       };
-      this.#sandbox = connection.address.startsWith('memory:')
-        ? new InlineSandbox(sandbox)
-        : new ThreadedSandbox(sandbox);
+      this.#sandbox = connection.caller.address.isInThread ? new InlineSandbox(sandbox) : new ThreadedSandbox(sandbox);
     }
   }
 

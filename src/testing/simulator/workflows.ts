@@ -121,7 +121,7 @@ export async function simulated(state: SimState): Promise<SimState> {
   try {
     for (const [index, op] of state.program.entries()) {
       // An update that was accepted must not be cut off by the run's end.
-      if (op.op === 'again') await condition(allHandlersFinished);
+      if (op.op === 'again') await quiet();
       if (op.op === 'again')
         return await continueAsNew<typeof simulated>({
           program: state.program.slice(index + 1),
@@ -136,7 +136,7 @@ export async function simulated(state: SimState): Promise<SimState> {
     cancelled = true;
   }
   if (cancelled) await CancellationScope.nonCancellable(async () => void log.push(await stepOf(50)('cleanup')));
-  await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
+  await CancellationScope.nonCancellable(quiet);
   return { program: [], signals, updates, log };
 }
 
@@ -145,3 +145,9 @@ const stepOf = (maximumAttempts: number) =>
     startToCloseTimeout: '1m',
     retry: { initialInterval: 50, maximumInterval: 500, maximumAttempts },
   }).step;
+
+/** Waits until no handler runs, and looks once more: one may have begun between the condition and here. */
+async function quiet(): Promise<void> {
+  do await condition(allHandlersFinished);
+  while (!allHandlersFinished());
+}

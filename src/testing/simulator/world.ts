@@ -59,7 +59,7 @@ export class World {
   #requests = 0;
   readonly #waiting = new Set<string>();
   /** Processes that are on their way to be the engine. */
-  #opening = 0;
+  readonly #opening = new Set<SimProcess>();
   #lastNode: string | undefined;
   readonly #responses = new Map<number, (message: Extract<FromKernel, { kind: 'response' }>) => void>();
 
@@ -110,8 +110,8 @@ export class World {
   // ---- processes ----
 
   #startProcess(): void {
-    this.#opening++;
     const process = new SimProcess(`node-${++this.#processes}`, this.scheduler);
+    this.#opening.add(process);
     this.scheduler.note(`${process.name} starts`);
     void this.#open(process);
   }
@@ -147,7 +147,7 @@ export class World {
           },
         });
         if (process.isDead) return;
-        this.#opening--;
+        this.#opening.delete(process);
         this.#lastNode = node.id;
         this.#serve(process, node);
         return;
@@ -268,14 +268,14 @@ export class World {
     if (process.isDead) return;
     process.isDead = true;
     if (this.#live?.process === process) this.#live.node.abandon();
-    else this.#opening = Math.max(0, this.#opening - 1);
     this.#gone(process);
   }
 
   #gone(process: SimProcess): void {
+    this.#opening.delete(process);
     if (this.#live?.process === process) this.#live = undefined;
     this.scheduler.after(this.scheduler.between(10, 500), undefined, () => {
-      if (!this.#live && this.#opening === 0) this.#startProcess();
+      if (!this.#live && this.#opening.size === 0) this.#startProcess();
     });
   }
 

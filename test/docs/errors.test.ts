@@ -1,0 +1,11 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { ERROR_CODES } from '../../src/core/index.ts';
+
+it('docs/errors.md has one line for each code, and no other', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/errors.md'), 'utf8');
+  const lines = [...page.matchAll(/^\| `([A-Z_]+)` \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$/gm)].map(([, code]) => code);
+  expect(new Set(lines)).toEqual(new Set(ERROR_CODES));
+  expect(lines).toHaveLength(ERROR_CODES.length);
+});
