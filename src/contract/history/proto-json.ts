@@ -9,7 +9,6 @@ import {
   type WirePayloadMap,
   type WireRetryPolicy,
   type WireRetryState,
-  type WireTimeoutType,
 } from '../../common/index.ts';
 
 /**
@@ -246,9 +245,7 @@ function infoFrom(json: Json): Json {
   if (timeout) {
     return present({
       kind: 'timeout',
-      timeoutType: (enumFrom('TIMEOUT_TYPE', timeout['timeoutType']) ?? 'START_TO_CLOSE') satisfies
-        | WireTimeoutType
-        | string,
+      timeoutType: enumFrom('TIMEOUT_TYPE', timeout['timeoutType']) ?? 'START_TO_CLOSE',
       lastHeartbeatDetails: payloadsFrom(timeout['lastHeartbeatDetails']),
     });
   }
