@@ -40,6 +40,8 @@ export class Activations {
   readonly #under = new Set<LiveRun>();
   #sweeper: Wait | undefined;
   #stopped = false;
+  /** Why the last segment could not be applied. */
+  #refusal: unknown;
   /** For figures. */
   readonly counts = { activations: 0, segments: 0, misses: 0, failures: 0 };
 
@@ -81,6 +83,7 @@ export class Activations {
       this.#refuseClosed(run);
       return;
     }
+    this.#dropStale(run);
     if (run.arrived.some(({ job }) => job.kind === 'terminated' || job.kind === 'timed-out')) {
       // A fact that closes comes last in its segment: what is in front of it is durable with it.
       const closing = (job: Job): boolean => job.kind === 'terminated' || job.kind === 'timed-out';
@@ -105,6 +108,28 @@ export class Activations {
       this.#failQueriesWithoutWorker(run);
     }
     if (run.arrived.length > 0) this.#commitJobs(run, run.arrived.splice(0), () => undefined);
+  }
+
+  /**
+   * Leaves out what nobody waits for any more: a timer that fired while the activation that cancels it was under way, an
+   * answer that came twice.
+   */
+  #dropStale(run: LiveRun): void {
+    const seen = new Set<string>();
+    const isStale = ({ job }: Arrival): boolean => {
+      if (!isAnswer(job)) return false;
+      const key = `${job.kind}/${job.seq}`;
+      const isRepeated = seen.has(key);
+      seen.add(key);
+      return isRepeated || !isAwaited(run.state, job);
+    };
+    if (!run.arrived.some(({ job }) => isAnswer(job))) return;
+    const kept: Arrival[] = [];
+    for (const arrival of run.arrived.splice(0)) {
+      if (isStale(arrival)) this.#node.inbox.discard(arrival);
+      else kept.push(arrival);
+    }
+    run.arrived.push(...kept);
   }
 
   #workerFor(run: LiveRun): WorkerHandle | undefined {
@@ -304,7 +329,7 @@ export class Activations {
       this.#prepareCommands(run, everyCommand, undecided, facts, messages, effects);
     });
     if (!segment) {
-      for (const arrival of arrivals) run.arrived.push(arrival);
+      this.#refuseCommands(run, arrivals);
       return;
     }
     run.sticky = { worker: activating.worker, activations: state.activations };
@@ -400,7 +425,7 @@ export class Activations {
         }
       }
     } catch (error) {
-      this.#refuseCommands(run, error);
+      this.#refusal = error;
       return undefined;
     }
     segment.eventCount = state.eventCount - before;
@@ -408,24 +433,24 @@ export class Activations {
   }
 
   /** The worker asked for what cannot be: its task fails, and the half-changed state is read anew. */
-  #refuseCommands(run: LiveRun, error: unknown): void {
+  #refuseCommands(run: LiveRun, arrivals: Arrival[]): void {
     const node = this.#node;
+    const error = this.#refusal;
     node.log.warn('a command was refused', { workflowId: run.workflowId, message: messageOf(error) });
-    const arrived = run.arrived;
+    // Each arrival once: those of this try, and those that have come since.
+    const held = [...arrivals, ...run.arrived.splice(0)];
     const taskAttempts = run.taskAttempts + 1;
-    const row = run.row;
-    const unwritten = run.unwritten;
-    const waiters = run.resultWaiters;
+    const { row, unwritten, resultWaiters } = run;
     node.drop(run);
     if (unwritten) {
-      for (const arrival of arrived) arrival.refused?.(new PleachError('TASK_FAILED', messageOf(error), {}));
+      for (const arrival of held) arrival.refused?.(new PleachError('TASK_FAILED', messageOf(error), {}));
       return;
     }
     void node.load(row).then((again) => {
       if (!again) return;
-      again.arrived.unshift(...arrived);
+      again.arrived.unshift(...held);
       again.taskAttempts = taskAttempts;
-      again.resultWaiters.push(...waiters);
+      again.resultWaiters.push(...resultWaiters);
       this.#blocked(again, 'COMMAND_REFUSED', { kind: 'server', message: messageOf(error) });
     });
   }
@@ -493,7 +518,10 @@ export class Activations {
   #commitJobs(run: LiveRun, arrivals: Arrival[], durable: Effect, extra: Job[] = []): void {
     const jobs = [...arrivals.map(({ job }) => job), ...extra];
     const segment = this.#apply(run, this.#node.now(), [{ jobs }], undefined);
-    if (!segment) return;
+    if (!segment) {
+      this.#refuseCommands(run, arrivals);
+      return;
+    }
     for (const { job } of arrivals) if (job.kind === 'start') this.armRun(run);
     this.#write(run, segment, {
       arrivals,
@@ -785,5 +813,54 @@ function failQueries(queries: WaitingQuery[], results: WireQueryResult[] | undef
       waiting.fail(
         new PleachError('QUERY_FAILED', `the workflow task fails: ${failure.message}`, { query: waiting.query.name }),
       );
+  }
+}
+
+type AnswerJob = Extract<
+  WorkflowJob,
+  {
+    kind:
+      | 'timer-fired'
+      | 'activity-resolved'
+      | 'child-started'
+      | 'child-start-failed'
+      | 'child-resolved'
+      | 'signal-external-resolved'
+      | 'cancel-external-resolved';
+  }
+>;
+
+/** Whether a job answers something that the run has open. */
+function isAnswer(job: Job): job is AnswerJob {
+  switch (job.kind) {
+    case 'timer-fired':
+    case 'activity-resolved':
+    case 'child-started':
+    case 'child-start-failed':
+    case 'child-resolved':
+    case 'signal-external-resolved':
+    case 'cancel-external-resolved':
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Whether the run still has open what a job answers. */
+function isAwaited(state: LiveRun['state'], job: AnswerJob): boolean {
+  switch (job.kind) {
+    case 'timer-fired':
+      return state.timers.has(job.seq);
+    case 'activity-resolved':
+      return state.activities.has(job.seq);
+    case 'child-started':
+      return state.children.get(job.seq)?.phase === 'starting';
+    case 'child-start-failed':
+    case 'child-resolved':
+      return state.children.has(job.seq);
+    case 'signal-external-resolved':
+      return state.signals.has(job.seq);
+    case 'cancel-external-resolved':
+      return state.cancels.has(job.seq);
   }
 }

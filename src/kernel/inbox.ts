@@ -289,10 +289,15 @@ export class Inbox {
       ? node.runs.get(target.runId as RunId)
       : node.openRuns.get(`${namespace}\0${target.workflowId}`);
     if (live) return live;
-    const [row] = await node.store.findRuns([
-      target.runId ? { runId: target.runId } : { namespace, workflowId: target.workflowId },
-    ]);
-    return row ? node.load(row) : undefined;
+    for (;;) {
+      const [row] = await node.store.findRuns([
+        target.runId ? { runId: target.runId } : { namespace, workflowId: target.workflowId },
+      ]);
+      if (!row) return undefined;
+      const run = await node.load(row);
+      // Closed between look-up and load: it may go on in another run.
+      if (run || row.status !== 'RUNNING') return run;
+    }
   }
 
   /** Sends a message in a commit of its own, where the command that asks for it is durable already. */

@@ -96,9 +96,13 @@ export class Requests {
     if (live && live.namespace === target.namespace && live.workflowId === target.workflowId && !live.state.closing) {
       if (target.firstRunId === undefined || live.row.firstRun === target.firstRunId) return { run: live };
     }
-    const row = await this.#row(target);
-    const run = await this.#node.load(row);
-    return run ? { run } : { run: undefined, row };
+    for (;;) {
+      const row = await this.#row(target);
+      const run = await this.#node.load(row);
+      if (run) return { run };
+      // Open when it was looked up and not when it was loaded: it has closed between, and may go on in another run.
+      if (row.status !== 'RUNNING') return { run: undefined, row };
+    }
   }
 
   async #open(target: RunTarget): Promise<LiveRun> {

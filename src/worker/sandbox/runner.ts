@@ -96,11 +96,14 @@ export class ActivationRunner {
     const rejected = this.#context.takeRejection(runId);
     if (rejected) return { status: 'failed', ...rejected };
     if (first && 'cause' in first) return { status: 'failed', ...first };
+    // Given up meanwhile: the kernel has superseded this activation, or will send the history.
+    if (this.#context.standOf(runId) === undefined) return { status: 'miss' };
     const rounds: { jobs: WorkflowJob[]; commands: Command[] }[] = [
       { jobs: activation.jobs, commands: first?.commands ?? [] },
     ];
     if (first && first.pendingLocal.length > 0 && !first.closed && !activation.readOnly) {
       const failed = await this.#locally(activation, first, rounds);
+      if (this.#context.standOf(runId) === undefined) return { status: 'miss' };
       if (failed) return { status: 'failed', ...failed };
     }
     const queries = (activation.queries ?? []).map((query) => this.#context.query(runId, query));
@@ -165,7 +168,7 @@ export class ActivationRunner {
         if (command.kind === 'cancel-local-activity') this.#options.cancelLocalActivity(runId, command.seq);
       const leftMs = until - clock.monotonicMs();
       const inTime = leftMs > 0 && (await this.#anyDone(locals, leftMs));
-      if (!inTime) return undefined;
+      if (!inTime || this.#context.standOf(runId) === undefined) return undefined;
       const jobs: WorkflowJob[] = [];
       for (const [seq, local] of locals) {
         if (!local.outcome) continue;
