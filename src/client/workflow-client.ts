@@ -371,9 +371,13 @@ function nameOf(definition: unknown, what: 'signal' | 'query' | 'update'): strin
   const isDefinition = typeof definition === 'object' && definition !== null;
   const { name, type } = (isDefinition ? definition : { name: definition }) as { name?: unknown; type?: string };
   if (type !== undefined && type !== what) {
-    throw new PleachError('INVALID_ARGUMENT', `this is the definition of a ${type}, where a ${what} is meant`, {
-      what,
-    });
+    throw new PleachError(
+      'INVALID_ARGUMENT',
+      `a ${what} is meant, and this is the definition of another sort: ${type}`,
+      {
+        what,
+      },
+    );
   }
   return requireText(`the ${what} name`, name);
 }
