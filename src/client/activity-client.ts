@@ -1,19 +1,13 @@
-import {
-  codeWire,
-  type DataConverter,
-  type LoadedDataConverter,
-  loadDataConverter,
-  toWire,
-  type WireOutcome,
-} from '../common/index.ts';
+import { codeWire, toWire, type WireOutcome } from '../common/index.ts';
 import type { ActivityRef } from '../contract/index.ts';
-import { loadModule, PleachError } from '../core/index.ts';
-import { type Connection, defaultIdentity } from './connection.ts';
+import { PleachError } from '../core/index.ts';
+import { BaseClient } from './base-client.ts';
 import {
   ActivityCancelledError,
   ActivityCompletionError,
   ActivityNotFoundError,
   ActivityPausedError,
+  serviceError,
 } from './errors.ts';
 
 /** An activity named by its run. */
@@ -24,34 +18,17 @@ export interface FullActivityId {
 }
 
 /** Completes activities from elsewhere: by the token of an attempt, or by name. */
-export class ActivityClient {
-  readonly #connection: Connection;
-  readonly #namespace: string;
-  readonly #identity: string;
-  readonly #converter: LoadedDataConverter;
-
-  constructor(options: {
-    connection: Connection;
-    namespace?: string;
-    identity?: string;
-    dataConverter?: DataConverter & Partial<LoadedDataConverter>;
-  }) {
-    this.#connection = options.connection;
-    this.#namespace = options.namespace ?? 'default';
-    this.#identity = options.identity ?? defaultIdentity();
-    this.#converter = loadDataConverter(options.dataConverter, loadModule);
-  }
-
+export class AsyncCompletionClient extends BaseClient {
   /** @throws ActivityNotFoundError where the attempt is no longer current */
   async complete(at: Uint8Array | FullActivityId, result: unknown): Promise<void> {
-    await this.#settle(at, { status: 'completed', value: toWire(this.#converter.payloadConverter, result) });
+    await this.#settle(at, { status: 'completed', value: toWire(this.converter.payloadConverter, result) });
   }
 
   /** @throws ActivityNotFoundError */
   async fail(at: Uint8Array | FullActivityId, error: unknown): Promise<void> {
     await this.#settle(at, {
       status: 'failed',
-      failure: this.#converter.failureConverter.errorToFailure(error, this.#converter.payloadConverter),
+      failure: this.converter.failureConverter.errorToFailure(error, this.converter.payloadConverter),
     });
   }
 
@@ -62,23 +39,21 @@ export class ActivityClient {
       failure: {
         kind: 'cancelled',
         message: 'Activity cancelled',
-        ...(details === undefined ? {} : { details: [toWire(this.#converter.payloadConverter, details)] }),
+        ...(details === undefined ? {} : { details: [toWire(this.converter.payloadConverter, details)] }),
       },
     });
   }
 
   /** @throws ActivityCancelledError or ActivityPausedError where it should stop · ActivityNotFoundError */
   async heartbeat(at: Uint8Array | FullActivityId, details?: unknown): Promise<void> {
-    const { payloadConverter, payloadCodecs } = this.#converter;
+    const { payloadConverter, payloadCodecs } = this.converter;
     const given = details === undefined ? {} : { details: [toWire(payloadConverter, details)] };
     const params = {
       activity: this.#ref(at),
-      identity: this.#identity,
+      identity: this.identity,
       ...(await codeWire(given, payloadCodecs, 'encode')),
     };
-    const answer = await this.#ask(() =>
-      this.#connection.caller.call('heartbeat-activity', params, this.#connection.callOptions()),
-    );
+    const answer = await this.#ask(() => this.request('heartbeat-activity', params));
     if (answer.cancelRequested) throw new ActivityCancelledError('the activity was asked to cancel');
     if (answer.paused) throw new ActivityPausedError('the activity is paused');
   }
@@ -86,10 +61,10 @@ export class ActivityClient {
   async #settle(at: Uint8Array | FullActivityId, outcome: WireOutcome): Promise<void> {
     const params = {
       activity: this.#ref(at),
-      outcome: await codeWire(outcome, this.#converter.payloadCodecs, 'encode'),
-      identity: this.#identity,
+      outcome: await codeWire(outcome, this.converter.payloadCodecs, 'encode'),
+      identity: this.identity,
     };
-    await this.#ask(() => this.#connection.caller.call('complete-activity', params, this.#connection.callOptions()));
+    await this.#ask(() => this.request('complete-activity', params));
   }
 
   #ref(at: Uint8Array | FullActivityId): ActivityRef {
@@ -103,7 +78,7 @@ export class ActivityClient {
     }
     const { workflowId, runId, activityId } = at;
     return {
-      target: { namespace: this.#namespace, workflowId, ...(runId === undefined ? {} : { runId }) },
+      target: { namespace: this.namespace, workflowId, ...(runId === undefined ? {} : { runId }) },
       activityId,
     };
   }
@@ -116,7 +91,11 @@ export class ActivityClient {
       if (error instanceof PleachError && gone.includes(error.code))
         throw new ActivityNotFoundError(error.message, { cause: error });
       if (error instanceof PleachError && error.code === 'INVALID_ARGUMENT') throw error;
-      throw new ActivityCompletionError('the activity could not be reached', { cause: error });
+      const cause = error instanceof PleachError ? serviceError(error).cause : error;
+      throw new ActivityCompletionError('the activity could not be reached', { cause });
     }
   }
 }
+
+/** The part of a client that is for activities: their completion from elsewhere. */
+export class ActivityClient extends AsyncCompletionClient {}

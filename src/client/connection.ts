@@ -1,7 +1,8 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { hostname } from 'node:os';
-import { PleachError, systemClock, systemRandom } from '../core/index.ts';
-import { type CallOptions, DEFAULT_ADDRESS, KernelCaller, openAddress } from '../contract/index.ts';
 import { type Duration, msToNumber } from '../common/index.ts';
+import { type CallOptions, DEFAULT_ADDRESS, type KernelCaller, lazyCaller, openCaller } from '../contract/index.ts';
+import { systemClock } from '../core/index.ts';
 
 /** How a connection is opened. */
 export interface ConnectionOptions {
@@ -11,106 +12,106 @@ export interface ConnectionOptions {
   connectTimeout?: Duration;
   /** For an engine in this process: partitions, lease, cache. */
   engine?: Record<string, unknown>;
+  /** Taken for the sake of code that was written for servers, and not used: there is nobody on the way. */
+  tls?: unknown;
+  apiKey?: unknown;
+  metadata?: Record<string, unknown>;
+}
+
+/** What a client needs of a connection. */
+export interface ConnectionLike {
+  readonly caller: KernelCaller;
+  close(): Promise<void>;
 }
 
 /** How long an ordinary request may take before it is DEADLINE_EXCEEDED. */
 const CALL_TIMEOUT_MS = 10_000;
+/** The address of a server on this machine. */
+export const LOCAL_TARGET = DEFAULT_ADDRESS;
+
+interface Scope {
+  caller: KernelCaller;
+  deadlineAt?: number;
+  signal?: AbortSignal;
+  outer: Scope | undefined;
+}
+/** Limits follow the calls that are made inside a scope, and no others that are made at the same time. */
+const scopes = new AsyncLocalStorage<Scope>();
+
+/** Runs work whose requests over a conversation are limited. The innermost limit of a sort counts. */
+export function withLimits<R>(
+  caller: KernelCaller,
+  limits: { deadlineAt?: number; signal?: AbortSignal },
+  work: () => Promise<R>,
+): Promise<R> {
+  return scopes.run({ caller, ...limits, outer: scopes.getStore() }, work);
+}
+
+/** How long a request that is made now may take. @param isLong whether it waits for something to happen */
+export function callOptions(caller: KernelCaller, isLong = false): CallOptions {
+  let deadlineAt: number | undefined;
+  let signal: AbortSignal | undefined;
+  for (let scope = scopes.getStore(); scope; scope = scope.outer) {
+    if (scope.caller !== caller) continue;
+    deadlineAt ??= scope.deadlineAt;
+    signal ??= scope.signal;
+  }
+  const options: CallOptions = signal ? { signal } : {};
+  if (deadlineAt !== undefined) options.timeoutMs = Math.max(0, deadlineAt - systemClock.now());
+  else if (!isLong) options.timeoutMs = CALL_TIMEOUT_MS;
+  return options;
+}
 
 /** A connection to an engine, for clients. */
-export class Connection {
+export class Connection implements ConnectionLike {
   readonly caller: KernelCaller;
-  #scope: { deadlineAt?: number; signal?: AbortSignal } = {};
+  readonly options: Readonly<ConnectionOptions>;
 
-  protected constructor(caller: KernelCaller) {
+  protected constructor(caller: KernelCaller, options: ConnectionOptions) {
     this.caller = caller;
+    this.options = options;
   }
 
   /**
    * Opens a connection and waits until the engine can be talked to.
-   * @throws PleachError ADDRESS_UNSUPPORTED · DATABASE_* · DEADLINE_EXCEEDED
+   * @throws PleachError INVALID_ARGUMENT · ADDRESS_UNSUPPORTED · DATABASE_* · DEADLINE_EXCEEDED
    */
   static async connect(options: ConnectionOptions = {}): Promise<Connection> {
-    const caller = await openCaller(options);
-    return new Connection(caller);
+    const { address, connectTimeout = '10s', engine } = options;
+    const caller = await openCaller({ address, engine, connectTimeoutMs: msToNumber(connectTimeout) });
+    return new Connection(caller, options);
+  }
+
+  /** A connection that is opened by the first request over it, or by `ensureConnected`. */
+  static lazy(options: ConnectionOptions = {}): Connection {
+    const { address, engine } = options;
+    return new Connection(lazyCaller({ address, engine }), options);
+  }
+
+  /** Opens it, where it is not open. @throws as `connect` does */
+  async ensureConnected(): Promise<void> {
+    await this.caller.connect();
   }
 
   /** Runs requests with a point in time by which each must be answered. */
   async withDeadline<R>(deadline: number | Date, work: () => Promise<R>): Promise<R> {
-    return this.#with({ deadlineAt: Number(deadline) }, work);
+    return withLimits(this.caller, { deadlineAt: Number(deadline) }, work);
   }
 
   /** Runs requests that are given up when the signal is aborted. */
   async withAbortSignal<R>(signal: AbortSignal, work: () => Promise<R>): Promise<R> {
-    return this.#with({ signal }, work);
+    return withLimits(this.caller, { signal }, work);
   }
 
   /** Metadata has no carrier inside a process; it is accepted and goes nowhere. */
-  async withMetadata<R>(_metadata: Record<string, string>, work: () => Promise<R>): Promise<R> {
+  async withMetadata<R>(_metadata: Record<string, unknown>, work: () => Promise<R>): Promise<R> {
     return work();
-  }
-
-  async #with<R>(scope: { deadlineAt?: number; signal?: AbortSignal }, work: () => Promise<R>): Promise<R> {
-    const before = this.#scope;
-    this.#scope = { ...before, ...scope };
-    try {
-      return await work();
-    } finally {
-      this.#scope = before;
-    }
-  }
-
-  /** How a request that is made now may take. */
-  callOptions(isLong = false): CallOptions {
-    const { deadlineAt, signal } = this.#scope;
-    return {
-      ...(deadlineAt === undefined
-        ? isLong
-          ? {}
-          : { timeoutMs: CALL_TIMEOUT_MS }
-        : { timeoutMs: Math.max(0, deadlineAt - systemClock.now()) }),
-      ...(signal ? { signal } : {}),
-    };
   }
 
   /** Closes it; the engine of its address closes with its last user. */
   async close(): Promise<void> {
     await this.caller.close();
   }
-}
-
-/** Opens an address and its link. */
-export async function openCaller(options: ConnectionOptions): Promise<KernelCaller> {
-  const { address = DEFAULT_ADDRESS, connectTimeout = '10s' } = options;
-  if (typeof address !== 'string')
-    throw new PleachError(
-      'INVALID_ARGUMENT',
-      `an address is text, such as sqlite:./file.db; this is ${typeof address}`,
-      { address },
-    );
-  const timeoutMs = msToNumber(connectTimeout);
-  const kernel = await openAddress(address, options.engine);
-  const caller = new KernelCaller(kernel, kernel.clock ?? systemClock, systemRandom());
-  const timeout = new Promise<never>((_, reject) => {
-    const timer = systemClock.after(timeoutMs, () =>
-      reject(
-        new PleachError('DEADLINE_EXCEEDED', `no engine answered at ${address} within ${timeoutMs} ms`, {
-          address,
-          timeoutMs,
-        }),
-      ),
-    );
-    void caller
-      .connect()
-      .finally(() => timer.clear())
-      .catch(() => undefined);
-  });
-  try {
-    await Promise.race([caller.connect(), timeout]);
-  } catch (error) {
-    await caller.close();
-    throw error;
-  }
-  return caller;
 }
 
 /** Who this process is, where nobody says: process id and host. */

@@ -1,5 +1,11 @@
-import { markInstances, type RetryState, type TemporalFailure } from '../common/index.ts';
-import type { ErrorCode, PleachError } from '../core/index.ts';
+import {
+  markInstances,
+  type RetryState,
+  type TemporalFailure,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+} from '../common/index.ts';
+import { type ErrorCode, PleachError } from '../core/index.ts';
 
 /** The numbers of gRPC's status codes, which code written for that SDK looks at. */
 export const status = {
@@ -20,7 +26,9 @@ export const status = {
 
 /** An error of the engine as a client sees it; `cause` carries `code`, the gRPC number, beside pleach's own code. */
 export class ServiceError extends Error {
-  constructor(message: string, options?: { cause?: unknown }) {
+  declare readonly cause?: Error;
+
+  constructor(message: string, options?: { cause: Error }) {
     super(message, options);
   }
 }
@@ -28,6 +36,7 @@ markInstances(ServiceError, 'ServiceError');
 
 const NUMBERS: Partial<Record<ErrorCode, number>> = {
   ADMISSION_DENIED: status.PERMISSION_DENIED,
+  CALL_ABANDONED: status.CANCELLED,
   CONNECTION_CLOSED: status.UNAVAILABLE,
   DEADLINE_EXCEEDED: status.DEADLINE_EXCEEDED,
   INVALID_ARGUMENT: status.INVALID_ARGUMENT,
@@ -47,21 +56,80 @@ const NUMBERS: Partial<Record<ErrorCode, number>> = {
   QUERY_FAILED: status.FAILED_PRECONDITION,
 };
 
+/** What the cause of a `ServiceError` carries: the shape of a gRPC error, beside pleach's own code. */
+export interface GrpcServiceError extends Error {
+  /** One of `status`. */
+  code: number;
+  details: string;
+  metadata: Record<string, unknown>;
+  pleachCode?: ErrorCode;
+  /** The values that the message speaks of. */
+  values?: Readonly<Record<string, unknown>>;
+}
+
 /** Wraps an error of the engine. */
 export function serviceError(error: PleachError): ServiceError {
-  const cause = Object.assign(new Error(error.message, { cause: error }), {
+  const cause: GrpcServiceError = Object.assign(new Error(error.message, { cause: error }), {
     name: error.code,
     pleachCode: error.code,
     code: NUMBERS[error.code] ?? status.UNKNOWN,
     details: error.message,
+    metadata: {},
     values: error.details,
   });
   return new ServiceError(error.message, { cause });
 }
 
-/** Whether an error carries a gRPC status, itself or as its cause. */
-export function isGrpcServiceError(error: unknown): boolean {
-  return error instanceof Error && typeof (error as { code?: unknown }).code === 'number' && 'details' in error;
+/** Whether an error has the shape of a gRPC error, as the cause of a `ServiceError` has. */
+export function isGrpcServiceError(error: unknown): error is GrpcServiceError {
+  const { details, metadata } = (error ?? {}) as Partial<GrpcServiceError>;
+  return error instanceof Error && typeof details === 'string' && typeof metadata === 'object' && metadata !== null;
+}
+
+/** Whether an error, or one that caused it, is a deadline that passed. */
+export function isGrpcDeadlineError(error: unknown): error is Error {
+  return hasStatus(error, status.DEADLINE_EXCEEDED);
+}
+
+/** Whether an error, or one that caused it, is a call that was given up by its signal. */
+export function isGrpcCancelledError(error: unknown): error is Error {
+  return hasStatus(error, status.CANCELLED);
+}
+
+function hasStatus(error: unknown, code: number): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) if (isGrpcServiceError(at) && at.code === code) return true;
+  return false;
+}
+
+/** An error of the engine as the one that people catch. Mistakes in what was asked stay what they are. */
+export function translateError(
+  error: unknown,
+  about: { workflowId: string; runId?: string | undefined; type?: string | undefined },
+): unknown {
+  if (!(error instanceof PleachError)) return error;
+  const { workflowId, runId } = about;
+  const detail = (key: string): string | undefined => {
+    const value = error.details[key];
+    return typeof value === 'string' ? value : undefined;
+  };
+  switch (error.code) {
+    case 'WORKFLOW_ALREADY_STARTED':
+      return new WorkflowExecutionAlreadyStartedError(
+        error.message,
+        workflowId,
+        about.type ?? detail('workflowType') ?? '',
+      );
+    case 'WORKFLOW_NOT_FOUND':
+      return new WorkflowNotFoundError(error.message, workflowId, runId);
+    case 'WORKFLOW_CLOSED':
+      return new WorkflowNotFoundError(error.message, workflowId, runId, detail('status'));
+    case 'INVALID_ARGUMENT':
+    case 'LIMIT_EXCEEDED':
+    case 'PAYLOAD_MALFORMED':
+      return error;
+    default:
+      return serviceError(error);
+  }
 }
 
 /** The workflow ended in any way but well; `cause` is its failure. */
@@ -88,6 +156,8 @@ markInstances(WorkflowUpdateFailedError, 'WorkflowUpdateFailedError');
 
 /** Waiting for an update took too long, or was given up; the update may still take place. */
 export class WorkflowUpdateRPCTimeoutOrCancelledError extends Error {
+  declare readonly cause?: Error;
+
   constructor(message: string, options?: { cause?: unknown }) {
     super(message, options);
   }
@@ -104,22 +174,6 @@ export class WorkflowContinuedAsNewError extends Error {
   }
 }
 markInstances(WorkflowContinuedAsNewError, 'WorkflowContinuedAsNewError');
-
-/** There is no such workflow, or it has closed; `status` says as what, where it has. */
-export class WorkflowNotFoundError extends Error {
-  readonly workflowId: string;
-  readonly runId: string | undefined;
-  /** How it has closed; undefined where there is none. */
-  readonly status: string | undefined;
-
-  constructor(message: string, workflowId: string, runId: string | undefined, closedAs?: string) {
-    super(message);
-    this.workflowId = workflowId;
-    this.runId = runId;
-    this.status = closedAs;
-  }
-}
-markInstances(WorkflowNotFoundError, 'WorkflowNotFoundError');
 
 /** The run is not in a state in which it answers this query. */
 export class QueryRejectedError extends Error {
@@ -156,3 +210,9 @@ markInstances(ActivityCancelledError, 'ActivityCancelledError');
 /** Said to a heartbeat: the activity is paused. */
 export class ActivityPausedError extends Error {}
 markInstances(ActivityPausedError, 'ActivityPausedError');
+/** Said to a heartbeat: the activity was reset. */
+export class ActivityResetError extends Error {}
+markInstances(ActivityResetError, 'ActivityResetError');
+
+/** The old name of `isGrpcServiceError`. */
+export const isServerErrorResponse = isGrpcServiceError;

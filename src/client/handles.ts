@@ -1,78 +1,130 @@
 import type {
+  BaseWorkflowHandle,
   QueryDefinition,
   SearchAttributes,
-  Segment,
-  SignalDefinition,
   TypedSearchAttributes,
   UpdateDefinition,
   Workflow,
-  WorkflowResultType,
 } from '../common/index.ts';
-import type { RunDescription, RunStatus } from '../contract/index.ts';
-import type { WorkflowClient, WorkflowUpdateOptions } from './workflow-client.ts';
+import type { History, RunDescription, RunStatus } from '../contract/index.ts';
+import type { WorkflowUpdateOptions } from './update.ts';
+import type { WorkflowClient } from './workflow-client.ts';
 
-/** What is known of a run. Beside the SDK's fields, those of `RunDescription`: blocked, paused, waitingFor and so on. */
-export interface WorkflowExecutionDescription extends Omit<RunDescription, 'status' | 'memo' | 'searchAttributes'> {
+// oxlint-disable typescript/no-explicit-any -- these are the field's own signatures: arguments are the author's
+
+/** How a run stands, by name. */
+export type WorkflowExecutionStatusName = RunStatus;
+
+/**
+ * What is known of a run. Beside the SDK's fields, those of `RunDescription`: `blocked`, `paused`, `waitingFor`,
+ * `queuesWithoutWorker`, `activities`, `timers`, `children`, `currentDetails` and so on.
+ */
+export interface WorkflowExecutionDescription extends Omit<
+  RunDescription,
+  'status' | 'memo' | 'searchAttributes' | 'staticSummary' | 'staticDetails'
+> {
   taskQueue: string;
-  status: { name: RunStatus };
+  status: { code: number; name: WorkflowExecutionStatusName };
+  /** Bytes of its history. */
+  historySize: number;
   startTime: Date;
+  executionTime: Date;
   closeTime?: Date;
   memo: Record<string, unknown>;
   searchAttributes: SearchAttributes;
   typedSearchAttributes: TypedSearchAttributes;
+  parentExecution?: { workflowId: string; runId: string };
+  rootExecution?: { workflowId: string; runId: string };
+  staticSummary(): Promise<string | undefined>;
+  staticDetails(): Promise<string | undefined>;
   raw: RunDescription;
 }
 
-/** A stored history. */
-export interface WorkflowHistory {
+/** A stored history: the field's events, and beside them what makes it exact for a replay here. Plain JSON. */
+export interface WorkflowHistory extends History {
   workflowId: string;
   runId: string;
-  segments: Segment[];
 }
 
 /** A handle on an update. */
 export interface WorkflowUpdateHandle<Ret> {
   updateId: string;
   workflowId: string;
-  workflowRunId: string | undefined;
-  /** Waits for the result. @throws WorkflowUpdateFailedError */
+  workflowRunId?: string;
+  /** Waits for the result. @throws WorkflowUpdateFailedError · WorkflowUpdateRPCTimeoutOrCancelledError */
   result(): Promise<Ret>;
 }
 
+/** Which update a handle is for. */
+export interface GetWorkflowUpdateHandleOptions {
+  workflowRunId?: string;
+}
+
+/** How a result is awaited. */
+export interface WorkflowResultOptions {
+  /** Follow continue-as-new, retries and cron. Default true. */
+  followRuns?: boolean;
+}
+
+/** Which run a handle is for. */
+export interface GetWorkflowHandleOptions extends WorkflowResultOptions {
+  /** Cancel and terminate only a chain of runs that began with this one. */
+  firstExecutionRunId?: string;
+}
+
 /** A handle on a workflow: on its open run, or on the run that it names. */
-export interface WorkflowHandle<W extends Workflow = Workflow> {
-  readonly workflowId: string;
+export interface WorkflowHandle<W extends Workflow = Workflow> extends BaseWorkflowHandle<W> {
+  /** Beyond the SDK: the run that the handle is for; undefined for the open or latest one. */
   readonly runId: string | undefined;
   readonly client: WorkflowClient;
-  /** Waits for the result. @throws WorkflowFailedError · WorkflowContinuedAsNewError */
-  result(): Promise<WorkflowResultType<W>>;
-  /** Sends a signal; when this returns, it is durable. */
-  // oxlint-disable-next-line typescript/no-explicit-any -- the field's own type
-  signal<Args extends any[] = any[]>(signal: string | SignalDefinition<Args>, ...args: Args): Promise<void>;
-  /** Asks the run; what it answers is durable. */
-  // oxlint-disable-next-line typescript/no-explicit-any
-  query<Ret, Args extends any[] = any[]>(query: string | QueryDefinition<Ret, Args>, ...args: Args): Promise<Ret>;
+  /** Asks the run; what it answers is durable. @throws QueryNotRegisteredError · QueryRejectedError */
+  query<Ret, Args extends any[] = []>(query: QueryDefinition<Ret, Args> | string, ...args: Args): Promise<Ret>;
   /** Sends an update and waits for its result. @throws WorkflowUpdateFailedError */
-  executeUpdate<Ret>(update: string | UpdateDefinition<Ret>, options?: WorkflowUpdateOptions): Promise<Ret>;
+  executeUpdate<Ret, Args extends [any, ...any[]], Name extends string = string>(
+    update: UpdateDefinition<Ret, Args, Name> | string,
+    options: WorkflowUpdateOptions & { args: Args },
+  ): Promise<Ret>;
+  executeUpdate<Ret, Args extends [], Name extends string = string>(
+    update: UpdateDefinition<Ret, Args, Name> | string,
+    options?: WorkflowUpdateOptions & { args?: Args },
+  ): Promise<Ret>;
   /** Sends an update and waits until it is accepted. */
-  startUpdate<Ret>(
-    update: string | UpdateDefinition<Ret>,
-    options: WorkflowUpdateOptions & { waitForStage: 'ACCEPTED' },
+  startUpdate<Ret, Args extends [any, ...any[]], Name extends string = string>(
+    update: UpdateDefinition<Ret, Args, Name> | string,
+    options: WorkflowUpdateOptions & { args: Args; waitForStage: 'ACCEPTED' },
   ): Promise<WorkflowUpdateHandle<Ret>>;
-  getUpdateHandle<Ret>(updateId: string): WorkflowUpdateHandle<Ret>;
+  startUpdate<Ret, Args extends [], Name extends string = string>(
+    update: UpdateDefinition<Ret, Args, Name> | string,
+    options: WorkflowUpdateOptions & { args?: Args; waitForStage: 'ACCEPTED' },
+  ): Promise<WorkflowUpdateHandle<Ret>>;
+  getUpdateHandle<Ret>(updateId: string, options?: GetWorkflowUpdateHandleOptions): WorkflowUpdateHandle<Ret>;
   /** Asks the run to cancel itself. */
   cancel(): Promise<void>;
   /** Ends the run at once. */
   terminate(reason?: string): Promise<void>;
+  /** Beyond the SDK: the run keeps what comes in, and its code is not called, until it is resumed. */
+  pause(reason?: string): Promise<void>;
+  /** Beyond the SDK: ends a pause. */
+  resume(reason?: string): Promise<void>;
   describe(): Promise<WorkflowExecutionDescription>;
+  /** Its history as JSON that `Worker.runReplayHistory` takes. Payloads stay encoded where codecs have encoded them. */
   fetchHistory(): Promise<WorkflowHistory>;
 }
 
 /** The handle of a run that this client started. */
-export type WorkflowHandleWithFirstExecutionRunId<W extends Workflow = Workflow> = WorkflowHandle<W> & {
+export interface WorkflowHandleWithFirstExecutionRunId<W extends Workflow = Workflow> extends WorkflowHandle<W> {
   readonly firstExecutionRunId: string;
-};
+}
+
+/** The same, with how it was started. */
+export interface WorkflowHandleWithStartDetails<
+  W extends Workflow = Workflow,
+> extends WorkflowHandleWithFirstExecutionRunId<W> {
+  /** Whether the first task rode back with the answer; it never does here, and need not. */
+  readonly eagerlyStarted: boolean;
+}
+
 /** The handle of a run that signal-with-start reached. */
-export type WorkflowHandleWithSignaledRunId<W extends Workflow = Workflow> = WorkflowHandle<W> & {
+export interface WorkflowHandleWithSignaledRunId<W extends Workflow = Workflow> extends WorkflowHandle<W> {
   readonly signaledRunId: string;
-};
+}

@@ -11,36 +11,43 @@
  * When the world fails: a broken link is opened again, to the same engine or to the one that took over; what can be
  * asked again is, within its deadline. What cannot be mended is an error whose cause names the engine's code.
  */
-import type { DataConverter, LoadedDataConverter } from '../common/index.ts';
-import { ActivityClient } from './activity-client.ts';
-import type { Connection } from './connection.ts';
-import { WorkflowClient } from './workflow-client.ts';
-
 export * from './activity-client.ts';
-export { Connection, type ConnectionOptions, defaultIdentity, openCaller } from './connection.ts';
-export * from './errors.ts';
+export { BaseClient, type BaseClientOptions } from './base-client.ts';
+export * from './client.ts';
+export {
+  Connection,
+  type ConnectionLike,
+  type ConnectionOptions,
+  defaultIdentity,
+  LOCAL_TARGET,
+} from './connection.ts';
+export {
+  ActivityCancelledError,
+  ActivityCompletionError,
+  ActivityNotFoundError,
+  ActivityPausedError,
+  ActivityResetError,
+  type GrpcServiceError,
+  isGrpcCancelledError,
+  isGrpcDeadlineError,
+  isGrpcServiceError,
+  isServerErrorResponse,
+  QueryNotRegisteredError,
+  QueryRejectedError,
+  ServiceError,
+  status,
+  WorkflowContinuedAsNewError,
+  WorkflowFailedError,
+  WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+} from './errors.ts';
 export type * from './handles.ts';
-export { typeName, type WorkflowOptions, type WorkflowStartOptions } from './start-options.ts';
-export * from './workflow-client.ts';
-
-/** What a client is made with. */
-export interface ClientOptions {
-  connection: Connection;
-  /** Default `default`. */
-  namespace?: string;
-  identity?: string;
-  dataConverter?: DataConverter & Partial<LoadedDataConverter>;
-}
-
-/** A client: `workflow` to start and talk to workflows, `activity` to complete activities from elsewhere. */
-export class Client {
-  readonly connection: Connection;
-  readonly workflow: WorkflowClient;
-  readonly activity: ActivityClient;
-
-  constructor(options: ClientOptions) {
-    this.workflow = new WorkflowClient(options);
-    this.connection = options.connection;
-    this.activity = new ActivityClient(options);
-  }
-}
+export type * from './interceptors.ts';
+export type {
+  CompiledWorkflowOptions,
+  WorkflowOptions,
+  WorkflowSignalWithStartOptions,
+  WorkflowStartOptions,
+} from './start-options.ts';
+export * from './update.ts';
+export { QueryRejectCondition, WorkflowClient, type WorkflowClientOptions } from './workflow-client.ts';

@@ -1,16 +1,22 @@
 import {
   type CommonWorkflowOptions,
   compileRetryPolicy,
+  extractWorkflowType,
+  type Headers,
   msOptionalToNumber,
   type PayloadConverter,
+  payloadToWire,
   searchAttributesToWire,
+  type SignalDefinition,
   toWireList,
   toWireMap,
   type WireStart,
-  type Workflow,
   type WithWorkflowArgs,
+  type Workflow,
+  WorkflowIdConflictPolicy,
+  WorkflowIdReusePolicy,
 } from '../common/index.ts';
-import { LIMITS, PleachError } from '../core/index.ts';
+import { LIMITS, messageOf, PleachError } from '../core/index.ts';
 
 /** What a start needs and may have. */
 export interface WorkflowOptions extends CommonWorkflowOptions {
@@ -18,10 +24,24 @@ export interface WorkflowOptions extends CommonWorkflowOptions {
   taskQueue: string;
   /** Follow continue-as-new and retries when the result is awaited. Default true. */
   followRuns?: boolean;
+  /** Taken and not needed: a worker in the engine's own process is handed its first task at once anyway. */
+  requestEagerStart?: boolean;
+}
+
+/** Options of a start with the arguments, as interceptors see them. */
+export interface CompiledWorkflowOptions extends WorkflowOptions {
+  args: unknown[];
 }
 
 /** Options of a start, with the workflow's own arguments. */
 export type WorkflowStartOptions<W extends Workflow = Workflow> = WithWorkflowArgs<W, WorkflowOptions>;
+
+/** Options of a start with a signal. */
+// oxlint-disable-next-line typescript/no-explicit-any -- the field's own type
+export type WorkflowSignalWithStartOptions<SignalArgs extends any[] = []> = WorkflowOptions & {
+  signal: SignalDefinition<SignalArgs> | string;
+  // oxlint-disable-next-line typescript/no-explicit-any
+} & (SignalArgs extends [any, ...any[]] ? { signalArgs: SignalArgs } : { signalArgs?: SignalArgs });
 
 /** @throws INVALID_ARGUMENT that names the field, its value and what it may be */
 export function requireText(what: string, value: unknown): string {
@@ -39,29 +59,68 @@ export function requireText(what: string, value: unknown): string {
   );
 }
 
-/** The name of a workflow: given as text, or as the function. */
-export function typeName(workflow: unknown): string {
-  if (typeof workflow === 'function') return requireText('the workflow function’s name', workflow.name);
-  return requireText('the workflow type', workflow);
+/** The list of arguments. @throws INVALID_ARGUMENT for what is none */
+export function requireArgs(args: unknown, what = 'args'): unknown[] {
+  if (args === undefined) return [];
+  if (Array.isArray(args)) return args as unknown[];
+  throw new PleachError('INVALID_ARGUMENT', `${what} is a list; it is a ${typeof args}. Put one argument in [ ] too`, {
+    found: typeof args,
+  });
 }
 
-/** Writes the options of a start as they travel. */
-export function compileStart(
-  workflow: unknown,
-  options: WorkflowOptions & { args?: readonly unknown[] },
-  converter: PayloadConverter,
-): WireStart {
+/** The type of a workflow: given as text, or as the function. @throws INVALID_ARGUMENT */
+export function requireType(workflow: unknown): string {
+  try {
+    return requireText('the workflow type', extractWorkflowType(workflow));
+  } catch (error) {
+    throw error instanceof PleachError
+      ? error
+      : new PleachError('INVALID_ARGUMENT', messageOf(error), { found: typeof workflow });
+  }
+}
+
+/** One of a set of words; older code writes them with the name of their set in front. */
+function requireWord<W extends string>(field: string, value: unknown, words: Record<W, W>, prefix: string): W {
+  const bare = typeof value === 'string' && value.startsWith(prefix) ? value.slice(prefix.length) : value;
+  if (typeof bare === 'string' && Object.hasOwn(words, bare)) return bare as W;
+  throw new PleachError(
+    'INVALID_ARGUMENT',
+    `${field} is one of ${Object.keys(words).join(', ')}; it is ${String(value)}`,
+    {
+      field,
+    },
+  );
+}
+
+/**
+ * Checks the options of a start, and takes the arguments into them.
+ * @throws INVALID_ARGUMENT that names the field, its value and what it may be
+ */
+export function requireStart(options: (WorkflowOptions & { args?: unknown }) | undefined): CompiledWorkflowOptions {
   if (typeof options !== 'object' || options === null) {
     throw new PleachError('INVALID_ARGUMENT', 'a start needs options: { workflowId, taskQueue, args }', {
       found: typeof options,
     });
   }
-  const args = options.args ?? [];
-  if (!Array.isArray(args)) {
-    throw new PleachError('INVALID_ARGUMENT', `args is a list of the workflow's arguments; it is a ${typeof args}`, {
-      found: typeof args,
-    });
+  requireText('workflowId', options.workflowId);
+  requireText('taskQueue', options.taskQueue);
+  if ((options as { cronSchedule?: unknown }).cronSchedule !== undefined) {
+    throw new PleachError(
+      'INVALID_ARGUMENT',
+      'cronSchedule is not carried out by this release; let the workflow sleep and continue as new',
+      {},
+    );
   }
+  return { ...options, args: requireArgs(options.args) };
+}
+
+/** Writes the options of a start as they travel. @throws INVALID_ARGUMENT · ValueError for what cannot be converted */
+export function compileStart(
+  type: string,
+  options: CompiledWorkflowOptions,
+  headers: Headers,
+  converter: PayloadConverter,
+): WireStart {
   let compiled: Partial<WireStart>;
   try {
     compiled = {
@@ -70,24 +129,47 @@ export function compileStart(
       ...optional('runTimeoutMs', msOptionalToNumber(options.workflowRunTimeout)),
       ...optional('taskTimeoutMs', msOptionalToNumber(options.workflowTaskTimeout)),
       ...optional('startDelayMs', msOptionalToNumber(options.startDelay)),
-      ...optional('memo', toWireMap(converter, options.memo)),
       ...optional('searchAttributes', searchAttributesToWire(options.searchAttributes, options.typedSearchAttributes)),
     };
   } catch (error) {
-    throw new PleachError('INVALID_ARGUMENT', (error as Error).message, {}, { cause: error });
+    throw new PleachError('INVALID_ARGUMENT', messageOf(error), {}, { cause: error });
   }
+  const { workflowIdReusePolicy: reuse, workflowIdConflictPolicy: conflict } = options;
   return {
     workflowId: requireText('workflowId', options.workflowId),
-    type: typeName(workflow),
+    type,
     queue: requireText('taskQueue', options.taskQueue),
-    input: toWireList(converter, args),
+    input: toWireList(converter, options.args),
     ...compiled,
-    ...optional('idReuse', options.workflowIdReusePolicy),
-    ...optional('idConflict', options.workflowIdConflictPolicy),
+    ...optional('memo', toWireMap(converter, options.memo)),
+    ...optional('headers', headersToWire(headers)),
+    ...(reuse === undefined
+      ? {}
+      : {
+          idReuse: requireWord('workflowIdReusePolicy', reuse, WorkflowIdReusePolicy, 'WORKFLOW_ID_REUSE_POLICY_'),
+        }),
+    ...(conflict === undefined
+      ? {}
+      : {
+          idConflict: requireWord(
+            'workflowIdConflictPolicy',
+            conflict,
+            WorkflowIdConflictPolicy,
+            'WORKFLOW_ID_CONFLICT_POLICY_',
+          ),
+        }),
     ...optional('priority', options.priority?.priorityKey),
     ...optional('staticSummary', options.staticSummary),
     ...optional('staticDetails', options.staticDetails),
   };
+}
+
+/** Headers as they travel; none at all where there are none. */
+export function headersToWire(headers: Headers): WireStart['headers'] {
+  const entries = Object.entries(headers);
+  return entries.length === 0
+    ? undefined
+    : Object.fromEntries(entries.map(([key, payload]) => [key, payloadToWire(payload)]));
 }
 
 /** A field, where it has a value. */

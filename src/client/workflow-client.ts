@@ -1,115 +1,94 @@
 import {
-  codeWire,
-  type DataConverter,
-  fromWire,
+  composeInterceptors,
+  type Headers,
   fromWireMap,
-  type LoadedDataConverter,
-  loadDataConverter,
-  type QueryDefinition,
   searchAttributesFromWire,
-  type Segment,
-  type SignalDefinition,
-  TimeoutFailure,
-  toWireList,
   type UpdateDefinition,
-  type WireFailure,
   type WireOutcome,
+  type WithWorkflowArgs,
   type Workflow,
-  WorkflowExecutionAlreadyStartedError,
   type WorkflowResultType,
 } from '../common/index.ts';
-import type { RunTarget, UpdateAnswer, UpdateStage } from '../contract/index.ts';
-import { loadModule, PleachError } from '../core/index.ts';
-import { type Connection, defaultIdentity } from './connection.ts';
-import {
-  QueryNotRegisteredError,
-  QueryRejectedError,
-  serviceError,
-  WorkflowContinuedAsNewError,
-  WorkflowFailedError,
-  WorkflowNotFoundError,
-  WorkflowUpdateFailedError,
-  WorkflowUpdateRPCTimeoutOrCancelledError,
-} from './errors.ts';
+import type { RunDescription, RunStatus, UpdateStage } from '../contract/index.ts';
+import { PleachError } from '../core/index.ts';
+import { BaseClient, type BaseClientOptions } from './base-client.ts';
 import type {
-  WorkflowHandle,
-  WorkflowHandleWithFirstExecutionRunId,
-  WorkflowHandleWithSignaledRunId,
-  WorkflowUpdateHandle,
+  GetWorkflowHandleOptions,
   WorkflowExecutionDescription,
+  WorkflowHandle,
+  WorkflowHandleWithSignaledRunId,
+  WorkflowHandleWithStartDetails,
+  WorkflowResultOptions,
+  WorkflowUpdateHandle,
 } from './handles.ts';
+import type {
+  WorkflowCancelInput,
+  WorkflowClientInterceptor,
+  WorkflowClientInterceptors,
+  WorkflowDescribeInput,
+  WorkflowExecution,
+  WorkflowQueryInput,
+  WorkflowSignalInput,
+  WorkflowSignalWithStartInput,
+  WorkflowStartInput,
+  WorkflowStartOutput,
+  WorkflowStartUpdateInput,
+  WorkflowStartUpdateWithStartInput,
+  WorkflowTerminateInput,
+} from './interceptors.ts';
 import {
-  compileStart,
   optional,
+  requireArgs,
+  requireStart,
   requireText,
-  type WorkflowOptions,
+  requireType,
+  type WorkflowSignalWithStartOptions,
   type WorkflowStartOptions,
 } from './start-options.ts';
+import type { WithStartWorkflowOperation, WorkflowUpdateOptions } from './update.ts';
+import { WorkflowRequests } from './workflow-requests.ts';
 
 /** What a workflow client is made with. */
-export interface WorkflowClientOptions {
-  connection: Connection;
-  namespace?: string;
-  identity?: string;
-  dataConverter?: DataConverter & Partial<LoadedDataConverter>;
-  /** What a query does with a closed run. Default: it is answered. */
-  queryRejectCondition?: 'NOT_OPEN' | 'NOT_COMPLETED_CLEANLY';
+export interface WorkflowClientOptions extends BaseClientOptions {
+  interceptors?: WorkflowClientInterceptor[] | WorkflowClientInterceptors;
+  /** What a query does with a closed run. Default NONE: it is answered. */
+  queryRejectCondition?: QueryRejectCondition;
 }
 
-/** Options of an update. */
-export interface WorkflowUpdateOptions {
-  updateId?: string;
-  args?: readonly unknown[];
-}
-
-/** How far an update must have come. */
-export const WorkflowUpdateStage = { ADMITTED: 'ADMITTED', ACCEPTED: 'ACCEPTED', COMPLETED: 'COMPLETED' } as const;
+/** What a query does with a closed run. */
+export const QueryRejectCondition = {
+  NONE: 'NONE',
+  NOT_OPEN: 'NOT_OPEN',
+  NOT_COMPLETED_CLEANLY: 'NOT_COMPLETED_CLEANLY',
+} as const;
 /** See the constant of this name. */
-export type WorkflowUpdateStage = UpdateStage;
+export type QueryRejectCondition = (typeof QueryRejectCondition)[keyof typeof QueryRejectCondition];
 
-/** A start that rides with an update. */
-export class WithStartWorkflowOperation<W extends Workflow = Workflow> {
-  readonly workflow: string | W;
-  readonly options: WorkflowStartOptions<W>;
-  /** The handle of the run, new or existing, once the update was taken in. */
-  readonly workflowHandle: () => Promise<WorkflowHandle<W>>;
-  #settle!: { resolve: (handle: WorkflowHandle<W>) => void; reject: (error: unknown) => void };
-  used = false;
+/** The numbers that the field has for how a run stands. */
+const STATUS_CODES: Record<RunStatus, number> = {
+  RUNNING: 1,
+  COMPLETED: 2,
+  FAILED: 3,
+  CANCELLED: 4,
+  TERMINATED: 5,
+  CONTINUED_AS_NEW: 6,
+  TIMED_OUT: 7,
+};
 
-  constructor(workflow: string | W, options: WorkflowStartOptions<W>) {
-    this.workflow = workflow;
-    this.options = options;
-    const handle = new Promise<WorkflowHandle<W>>((resolve, reject) => (this.#settle = { resolve, reject }));
-    handle.catch(() => undefined);
-    this.workflowHandle = () => handle;
-  }
+const NO_HEADERS: Headers = {};
 
-  /** Told by the client what became of the start. */
-  settle(outcome: WorkflowHandle<W> | Error): void {
-    if (outcome instanceof Error) this.#settle.reject(outcome);
-    else this.#settle.resolve(outcome);
-  }
-}
+// oxlint-disable typescript/no-explicit-any -- these are the field's own signatures: arguments are the author's
 
 /** Starts workflows and talks to them. */
-export class WorkflowClient {
-  readonly connection: Connection;
-  readonly namespace: string;
-  readonly #identity: string;
-  readonly #converter: LoadedDataConverter;
-  readonly #rejectWhen: WorkflowClientOptions['queryRejectCondition'];
+export class WorkflowClient extends BaseClient {
+  readonly #requests: WorkflowRequests;
+  readonly #interceptors: WorkflowClientOptions['interceptors'];
+  readonly #rejectWhen: QueryRejectCondition | undefined;
 
-  constructor(options: WorkflowClientOptions) {
-    if (!options?.connection)
-      throw new PleachError(
-        'INVALID_ARGUMENT',
-        'a client needs a connection: await Connection.connect({ address })',
-        {},
-      );
-    this.connection = options.connection;
-    this.namespace = options.namespace ?? 'default';
-    this.#identity = options.identity ?? defaultIdentity();
-    this.#converter = loadDataConverter(options.dataConverter, loadModule);
+  constructor(options: WorkflowClientOptions = {}) {
+    super(options);
+    this.#requests = new WorkflowRequests(this);
+    this.#interceptors = options.interceptors;
     this.#rejectWhen = options.queryRejectCondition;
   }
 
@@ -120,20 +99,31 @@ export class WorkflowClient {
   async start<W extends Workflow>(
     workflow: string | W,
     options: WorkflowStartOptions<W>,
-  ): Promise<WorkflowHandleWithFirstExecutionRunId<W>> {
-    const start = await this.#compile(workflow, options);
-    const params = { namespace: this.namespace, start, ...this.#effect() };
-    const { runId } = await this.#ask({ workflowId: start.workflowId, type: start.type }, () =>
-      this.connection.caller.call('start', params, this.connection.callOptions()),
+  ): Promise<WorkflowHandleWithStartDetails<W>> {
+    const given = requireStart(options);
+    const input: WorkflowStartInput = { workflowType: requireType(workflow), headers: NO_HEADERS, options: given };
+    const interceptors = this.#interceptorsFor({ workflowId: given.workflowId });
+    const start = composeInterceptors(interceptors, 'start', async (last: WorkflowStartInput) => {
+      const { runId } = await this.#requests.start(last);
+      return runId;
+    });
+    const startWithDetails = composeInterceptors(
+      interceptors,
+      'startWithDetails',
+      async (last: WorkflowStartInput): Promise<WorkflowStartOutput> => ({
+        runId: await start(last),
+        eagerlyStarted: false,
+      }),
     );
+    const { runId, eagerlyStarted } = await startWithDetails(input);
     const handle = this.#handle<W>(
-      { workflowId: start.workflowId },
-      { firstRunId: runId, ...optional('followRuns', options.followRuns) },
+      { workflowId: given.workflowId },
+      { firstExecutionRunId: runId, followRuns: given.followRuns ?? true },
     );
-    return Object.assign(handle, { firstExecutionRunId: runId });
+    return Object.assign(handle, { firstExecutionRunId: runId, eagerlyStarted });
   }
 
-  /** Starts a run and waits for its result. */
+  /** Starts a run and waits for its result. @throws as `start` and `result` do */
   async execute<W extends Workflow>(
     workflow: string | W,
     options: WorkflowStartOptions<W>,
@@ -141,87 +131,89 @@ export class WorkflowClient {
     return (await this.start(workflow, options)).result();
   }
 
-  /** Signals a run, which is started first where none is open. */
-  async signalWithStart<W extends Workflow>(
+  /** Signals a run, which is started first where none is open. Both are one act. */
+  async signalWithStart<W extends Workflow, SignalArgs extends any[] = []>(
     workflow: string | W,
-    options: WorkflowStartOptions<W> & { signal: string | SignalDefinition; signalArgs?: readonly unknown[] },
+    options: WithWorkflowArgs<W, WorkflowSignalWithStartOptions<SignalArgs>>,
   ): Promise<WorkflowHandleWithSignaledRunId<W>> {
-    const start = await this.#compile(workflow, options);
-    const params = {
-      namespace: this.namespace,
-      start,
-      name: nameOf(options.signal, 'signal'),
-      input: await this.#input(options.signalArgs ?? []),
-      ...this.#effect(),
-    };
-    const { runId } = await this.#ask({ workflowId: start.workflowId, type: start.type }, () =>
-      this.connection.caller.call('signal-with-start', params, this.connection.callOptions()),
+    const { signal, signalArgs, ...rest } = options as WorkflowSignalWithStartOptions<any[]> & { args?: unknown[] };
+    const given = requireStart(rest);
+    const call = composeInterceptors(
+      this.#interceptorsFor({ workflowId: given.workflowId }),
+      'signalWithStart',
+      (last: WorkflowSignalWithStartInput) => this.#requests.signalWithStart(last),
     );
-    return Object.assign(this.#handle<W>({ workflowId: start.workflowId }, {}), { signaledRunId: runId });
+    const signaledRunId = await call({
+      workflowType: requireType(workflow),
+      signalName: nameOf(signal, 'signal'),
+      signalArgs: requireArgs(signalArgs, 'signalArgs'),
+      headers: NO_HEADERS,
+      options: given,
+    });
+    const handle = this.#handle<W>({ workflowId: given.workflowId }, { followRuns: given.followRuns ?? true });
+    return Object.assign(handle, { signaledRunId });
   }
 
-  /** Starts an update of a run, which is started first where none is open. */
-  async startUpdateWithStart<Ret, W extends Workflow>(
-    update: string | UpdateDefinition<Ret>,
+  /** Starts an update of a run, which is started first where none is open; waits until the update is accepted. */
+  async startUpdateWithStart<W extends Workflow, Ret, Args extends any[]>(
+    update: UpdateDefinition<Ret, Args> | string,
     options: WorkflowUpdateOptions & {
+      args?: Args;
       waitForStage: 'ACCEPTED';
       startWorkflowOperation: WithStartWorkflowOperation<W>;
     },
   ): Promise<WorkflowUpdateHandle<Ret>> {
+    requireAccepted(options?.waitForStage);
     return this.#updateWithStart<Ret, W>(update, options, 'ACCEPTED');
   }
 
   /** The same, and waits for the update's result. */
-  async executeUpdateWithStart<Ret, W extends Workflow>(
-    update: string | UpdateDefinition<Ret>,
-    options: WorkflowUpdateOptions & { startWorkflowOperation: WithStartWorkflowOperation<W> },
+  async executeUpdateWithStart<W extends Workflow, Ret, Args extends any[]>(
+    update: UpdateDefinition<Ret, Args> | string,
+    options: WorkflowUpdateOptions & { args?: Args; startWorkflowOperation: WithStartWorkflowOperation<W> },
   ): Promise<Ret> {
     return (await this.#updateWithStart<Ret, W>(update, options, 'COMPLETED')).result();
   }
 
   async #updateWithStart<Ret, W extends Workflow>(
-    update: string | UpdateDefinition<Ret>,
-    options: WorkflowUpdateOptions & { startWorkflowOperation: WithStartWorkflowOperation<W> },
+    update: unknown,
+    options: WorkflowUpdateOptions & { args?: any[]; startWorkflowOperation: WithStartWorkflowOperation<W> },
     waitFor: UpdateStage,
   ): Promise<WorkflowUpdateHandle<Ret>> {
-    const operation = options.startWorkflowOperation;
-    if (operation.used)
+    const { startWorkflowOperation: operation, args, ...updateOptions } = options;
+    if (typeof operation?.use !== 'function') {
       throw new PleachError(
         'INVALID_ARGUMENT',
-        'a WithStartWorkflowOperation is good for one update; make another',
-        {},
+        'startWorkflowOperation is missing: new WithStartWorkflowOperation(workflow, { workflowId, taskQueue, … })',
       );
-    operation.used = true;
+    }
     try {
-      if (!operation.options.workflowIdConflictPolicy) {
-        throw new PleachError(
-          'INVALID_ARGUMENT',
-          'a start that rides with an update needs workflowIdConflictPolicy: USE_EXISTING or FAIL',
-          {},
-        );
-      }
-      const start = await this.#compile(operation.workflow, operation.options);
-      const updateId = options.updateId ?? this.connection.caller.newRequestId();
-      const params = {
-        namespace: this.namespace,
-        start,
-        updateId,
-        name: nameOf(update, 'update'),
-        input: await this.#input(options.args ?? []),
-        waitFor,
-        ...this.#effect(),
-      };
-      const answer = await this.#askUpdate(start.workflowId, () =>
-        this.connection.caller.call('update-with-start', params, this.connection.callOptions(true)),
+      operation.use();
+      const given = requireStart(operation.options);
+      const call = composeInterceptors(
+        this.#interceptorsFor({ workflowId: given.workflowId }),
+        'startUpdateWithStart',
+        (last: WorkflowStartUpdateWithStartInput) => this.#requests.startUpdateWithStart(last, waitFor),
       );
-      operation.settle(this.#handle<W>({ workflowId: start.workflowId }, { firstRunId: answer.runId }));
-      return this.#updateHandle<Ret>(
-        { namespace: this.namespace, workflowId: start.workflowId, runId: answer.runId },
-        updateId,
-        answer,
-      );
+      const output = await call({
+        workflowType: requireType(operation.workflowTypeOrFunc),
+        workflowStartOptions: given,
+        workflowStartHeaders: NO_HEADERS,
+        updateName: nameOf(update, 'update'),
+        updateArgs: requireArgs(args),
+        updateOptions,
+        updateHeaders: NO_HEADERS,
+      });
+      const { workflowExecution } = output;
+      operation.settle({
+        handle: this.#handle<W>(
+          { workflowId: workflowExecution.workflowId },
+          { firstExecutionRunId: workflowExecution.runId!, followRuns: given.followRuns ?? true },
+        ),
+      });
+      return this.#updateHandle<Ret>(workflowExecution, output.updateId, output.updateOutcome);
     } catch (error) {
-      operation.settle(error instanceof Error ? error : new Error(String(error)));
+      operation.settle({ error });
       throw error;
     }
   }
@@ -230,281 +222,171 @@ export class WorkflowClient {
   getHandle<W extends Workflow>(
     workflowId: string,
     runId?: string,
-    options: { firstExecutionRunId?: string; followRuns?: boolean } = {},
+    options: GetWorkflowHandleOptions = {},
   ): WorkflowHandle<W> {
     requireText('workflowId', workflowId);
-    return this.#handle<W>(
-      { workflowId, ...optional('runId', runId) },
-      { ...optional('firstRunId', options.firstExecutionRunId), ...optional('followRuns', options.followRuns) },
-    );
+    return this.#handle<W>({ workflowId, ...optional('runId', runId) }, { ...options, isAnyRun: true });
   }
 
-  /** Waits for the result of a run, following its successors. */
+  /** Waits for the result of a run, following its successors. @throws WorkflowFailedError · WorkflowContinuedAsNewError */
   async result<W extends Workflow>(
     workflowId: string,
     runId?: string,
-    options: { followRuns?: boolean } = {},
+    options: WorkflowResultOptions = {},
   ): Promise<WorkflowResultType<W>> {
-    let target: RunTarget = { namespace: this.namespace, workflowId, ...optional('runId', runId) };
-    for (;;) {
-      const asked = target;
-      const answer = await this.#ask({ workflowId, ...optional('runId', runId) }, () =>
-        this.connection.caller.call('result', { target: asked }, this.connection.callOptions(true)),
-      );
-      if (answer.nextRunId !== undefined && (options.followRuns ?? true)) {
-        target = { namespace: this.namespace, workflowId, runId: answer.nextRunId };
-        continue;
-      }
-      const decoded = await codeWire(
-        { value: answer.value, failure: answer.failure },
-        this.#converter.payloadCodecs,
-        'decode',
-      );
-      const cause = decoded.failure && this.#errorOf(decoded.failure);
-      switch (answer.status) {
-        case 'COMPLETED':
-          return fromWire(this.#converter.payloadConverter, decoded.value);
-        case 'CONTINUED_AS_NEW':
-          throw new WorkflowContinuedAsNewError('Workflow execution continued as new', answer.nextRunId ?? '');
-        case 'CANCELLED':
-          throw new WorkflowFailedError('Workflow execution cancelled', cause, 'NON_RETRYABLE_FAILURE');
-        case 'TERMINATED':
-          throw new WorkflowFailedError('Workflow execution terminated', cause, 'NON_RETRYABLE_FAILURE');
-        case 'TIMED_OUT':
-          throw new WorkflowFailedError(
-            'Workflow execution timed out',
-            cause ?? new TimeoutFailure('Workflow execution timed out', undefined, 'START_TO_CLOSE'),
-            'TIMEOUT',
-          );
-        default:
-          throw new WorkflowFailedError('Workflow execution failed', cause, 'RETRY_POLICY_NOT_SET');
-      }
-    }
+    requireText('workflowId', workflowId);
+    return this.#requests.awaitResult({ workflowId, ...optional('runId', runId) }, options.followRuns ?? true);
   }
 
-  // ---- a handle's acts ----
+  #interceptorsFor(execution: WorkflowExecution): WorkflowClientInterceptor[] {
+    const given = this.#interceptors;
+    if (!given || Array.isArray(given)) return given ?? [];
+    return (given.calls ?? []).map((make) => make(execution));
+  }
 
   #handle<W extends Workflow>(
-    at: { workflowId: string; runId?: string },
-    options: { firstRunId?: string; followRuns?: boolean },
+    execution: WorkflowExecution,
+    options: GetWorkflowHandleOptions & { isAnyRun?: boolean },
   ): WorkflowHandle<W> {
-    const { workflowId } = at;
-    const target: RunTarget = { namespace: this.namespace, ...at, ...optional('firstRunId', options.firstRunId) };
-    const { caller } = this.connection;
-    const call = () => this.connection.callOptions();
-    const named = { workflowId, ...optional('runId', at.runId) };
+    const { workflowId, runId } = execution;
+    const { firstExecutionRunId } = options;
+    const requests = this.#requests;
+    const interceptors = this.#interceptorsFor(execution);
+    const signal = composeInterceptors(interceptors, 'signal', (last: WorkflowSignalInput) => requests.signal(last));
+    const query = composeInterceptors(interceptors, 'query', (last: WorkflowQueryInput) => requests.query(last));
+    const cancel = composeInterceptors(interceptors, 'cancel', (last: WorkflowCancelInput) => requests.cancel(last));
+    const terminate = composeInterceptors(interceptors, 'terminate', (last: WorkflowTerminateInput) =>
+      requests.terminate(last),
+    );
+    const describe = composeInterceptors(interceptors, 'describe', (last: WorkflowDescribeInput) =>
+      requests.describe(last),
+    );
+    const startUpdate = async <Ret>(
+      update: unknown,
+      given: (WorkflowUpdateOptions & { args?: unknown }) | undefined,
+      waitFor: UpdateStage,
+    ): Promise<WorkflowUpdateHandle<Ret>> => {
+      const { args, ...updateOptions } = given ?? {};
+      const send = composeInterceptors(interceptors, 'startUpdate', (last: WorkflowStartUpdateInput) =>
+        requests.startUpdate(last, waitFor),
+      );
+      const output = await send({
+        updateName: nameOf(update, 'update'),
+        args: requireArgs(args),
+        workflowExecution: execution,
+        ...optional('firstExecutionRunId', firstExecutionRunId),
+        headers: NO_HEADERS,
+        options: updateOptions,
+      });
+      return this.#updateHandle<Ret>({ workflowId, runId: output.workflowRunId }, output.updateId, output.outcome);
+    };
     return {
       workflowId,
-      runId: at.runId,
+      runId,
       client: this,
-      result: () =>
-        this.result<W>(workflowId, at.runId ?? options.firstRunId, { followRuns: options.followRuns ?? true }),
-      signal: async (signal, ...args) => {
-        const params = { target, name: nameOf(signal, 'signal'), input: await this.#input(args), ...this.#effect() };
-        await this.#ask(named, () => caller.call('signal', params, call()));
+      // What this client started is awaited from its first run on, whichever run of that id is the latest meanwhile.
+      result: () => this.result<W>(workflowId, runId ?? (options.isAnyRun ? undefined : firstExecutionRunId), options),
+      signal: async (definition: unknown, ...args: unknown[]) => {
+        await signal({
+          workflowExecution: execution,
+          signalName: nameOf(definition, 'signal'),
+          args,
+          headers: NO_HEADERS,
+        });
       },
-      query: async <Ret>(query: string | QueryDefinition<Ret>, ...args: unknown[]) =>
-        this.#query<Ret>(target, query, args),
-      executeUpdate: async <Ret>(update: string | UpdateDefinition<Ret>, given: WorkflowUpdateOptions = {}) =>
-        (await this.#update<Ret>(target, update, given, 'COMPLETED')).result(),
-      startUpdate: <Ret>(
-        update: string | UpdateDefinition<Ret>,
-        given: WorkflowUpdateOptions & { waitForStage: 'ACCEPTED' },
-      ) => this.#update<Ret>(target, update, given, given?.waitForStage ?? 'ACCEPTED'),
-      getUpdateHandle: <Ret>(updateId: string) =>
-        this.#updateHandle<Ret>(target, requireText('updateId', updateId), undefined),
+      query: async <Ret>(definition: unknown, ...args: unknown[]) =>
+        (await query({
+          workflowExecution: execution,
+          queryType: nameOf(definition, 'query'),
+          args,
+          queryRejectCondition: this.#rejectWhen,
+          headers: NO_HEADERS,
+        })) as Ret,
+      executeUpdate: async <Ret>(update: unknown, given?: WorkflowUpdateOptions & { args?: unknown }) =>
+        (await startUpdate<Ret>(update, given, 'COMPLETED')).result(),
+      startUpdate: async <Ret>(
+        update: unknown,
+        given: WorkflowUpdateOptions & { args?: unknown; waitForStage: 'ACCEPTED' },
+      ) => {
+        requireAccepted(given?.waitForStage);
+        const { waitForStage: _stage, ...rest } = given;
+        return startUpdate<Ret>(update, rest, 'ACCEPTED');
+      },
+      getUpdateHandle: <Ret>(updateId: string, given: { workflowRunId?: string } = {}) =>
+        this.#updateHandle<Ret>(
+          { workflowId, ...optional('runId', given.workflowRunId ?? runId) },
+          requireText('updateId', updateId),
+          undefined,
+        ),
       cancel: async () => {
-        await this.#ask(named, () => caller.call('cancel', { target, ...this.#effect() }, call()));
+        await cancel({ workflowExecution: execution, firstExecutionRunId });
       },
       terminate: async (reason?: string) => {
-        await this.#ask(named, () =>
-          caller.call('terminate', { target, ...optional('reason', reason), ...this.#effect() }, call()),
-        );
+        await terminate({ workflowExecution: execution, reason, firstExecutionRunId });
       },
-      describe: () => this.#describe(target),
-      fetchHistory: async () => {
-        const segments: Segment[] = [];
-        let runId = '';
-        for (let fromSeq: number | undefined = 1; fromSeq !== undefined;) {
-          const from: number = fromSeq;
-          const page = await this.#ask(named, () => caller.call('history', { target, fromSeq: from }, call()));
-          segments.push(...page.segments);
-          runId = page.runId;
-          fromSeq = page.next;
-        }
-        return { workflowId, runId, segments: await codeWire(segments, this.#converter.payloadCodecs, 'decode') };
-      },
+      pause: (reason?: string) => requests.pause(execution, true, reason),
+      resume: (reason?: string) => requests.pause(execution, false, reason),
+      describe: async () => this.#described(await describe({ workflowExecution: execution })),
+      fetchHistory: () => requests.history(execution),
     };
   }
 
-  async #query<Ret>(target: RunTarget, query: string | QueryDefinition<Ret>, args: unknown[]): Promise<Ret> {
-    const params = {
-      target,
-      name: nameOf(query, 'query'),
-      input: await this.#input(args),
-      ...optional('rejectWhen', this.#rejectWhen),
-    };
-    const answer = await this.#ask(target, () =>
-      this.connection.caller.call('query', params, this.connection.callOptions()),
-    );
-    if ('rejected' in answer) throw new QueryRejectedError(answer.rejected);
-    if ('failure' in answer) {
-      const failure = await codeWire(answer.failure, this.#converter.payloadCodecs, 'decode');
-      if (answer.notRegistered) throw new QueryNotRegisteredError(failure.message);
-      throw new QueryNotRegisteredError(failure.message, 3);
-    }
-    const { value } = await codeWire({ value: answer.value }, this.#converter.payloadCodecs, 'decode');
-    return fromWire(this.#converter.payloadConverter, value);
-  }
-
-  async #update<Ret>(
-    target: RunTarget,
-    update: string | UpdateDefinition<Ret>,
-    given: WorkflowUpdateOptions,
-    waitFor: UpdateStage,
-  ): Promise<WorkflowUpdateHandle<Ret>> {
-    const updateId = given.updateId ?? this.connection.caller.newRequestId();
-    const params = {
-      target,
-      updateId,
-      name: nameOf(update, 'update'),
-      input: await this.#input(given.args ?? []),
-      waitFor,
-      ...this.#effect(),
-    };
-    const answer = await this.#askUpdate(target.workflowId, () =>
-      this.connection.caller.call('update', params, this.connection.callOptions(true)),
-    );
-    return this.#updateHandle<Ret>({ ...target, runId: answer.runId }, updateId, answer);
-  }
-
-  #updateHandle<Ret>(target: RunTarget, updateId: string, known: UpdateAnswer | undefined): WorkflowUpdateHandle<Ret> {
+  #updateHandle<Ret>(
+    execution: WorkflowExecution,
+    updateId: string,
+    outcome: WireOutcome | undefined,
+  ): WorkflowUpdateHandle<Ret> {
     return {
       updateId,
-      workflowId: target.workflowId,
-      workflowRunId: target.runId,
-      result: async () => {
-        const answer = known?.outcome
-          ? known
-          : await this.#askUpdate(target.workflowId, () =>
-              this.connection.caller.call(
-                'poll-update',
-                { target, updateId, waitFor: 'COMPLETED' },
-                this.connection.callOptions(true),
-              ),
-            );
-        return this.#updateResult<Ret>(answer.outcome);
-      },
+      workflowId: execution.workflowId,
+      ...optional('workflowRunId', execution.runId),
+      result: () => this.#requests.updateResult<Ret>(execution, updateId, outcome),
     };
   }
 
-  async #updateResult<Ret>(outcome: WireOutcome | undefined): Promise<Ret> {
-    if (!outcome) throw new WorkflowUpdateRPCTimeoutOrCancelledError('the update has no result yet');
-    const decoded = await codeWire(outcome, this.#converter.payloadCodecs, 'decode');
-    if (decoded.status === 'completed') return fromWire(this.#converter.payloadConverter, decoded.value);
-    throw new WorkflowUpdateFailedError('Workflow Update failed', this.#errorOf(decoded.failure));
-  }
-
-  async #describe(target: RunTarget): Promise<WorkflowExecutionDescription> {
-    const raw = await this.#ask(target, () =>
-      this.connection.caller.call('describe', { target }, this.connection.callOptions()),
-    );
-    const { memo } = await codeWire({ memo: raw.memo }, this.#converter.payloadCodecs, 'decode');
+  #described(raw: RunDescription): WorkflowExecutionDescription {
     const attributes = searchAttributesFromWire(raw.searchAttributes);
     return {
       ...raw,
-      type: raw.type,
       taskQueue: raw.queue,
-      status: { name: raw.status },
+      status: { code: STATUS_CODES[raw.status], name: raw.status },
+      historySize: raw.historyBytes,
       startTime: new Date(raw.startedAt),
+      executionTime: new Date(raw.startedAt),
       ...(raw.closedAt === undefined ? {} : { closeTime: new Date(raw.closedAt) }),
-      memo: fromWireMap(this.#converter.payloadConverter, memo),
+      ...(raw.parent ? { parentExecution: raw.parent } : {}),
+      ...(raw.root ? { rootExecution: raw.root } : {}),
+      memo: fromWireMap(this.converter.payloadConverter, raw.memo),
       searchAttributes: attributes.untyped,
       typedSearchAttributes: attributes.typed,
+      staticSummary: async () => raw.staticSummary,
+      staticDetails: async () => raw.staticDetails,
       raw,
     };
   }
-
-  #errorOf(failure: WireFailure): Error {
-    return this.#converter.failureConverter.failureToError(failure, this.#converter.payloadConverter);
-  }
-
-  // ---- how questions are asked ----
-
-  #effect() {
-    return { requestId: this.connection.caller.newRequestId(), identity: this.#identity };
-  }
-
-  async #compile(workflow: unknown, options: WorkflowOptions & { args?: readonly unknown[] }) {
-    return codeWire(
-      compileStart(workflow, options, this.#converter.payloadConverter),
-      this.#converter.payloadCodecs,
-      'encode',
-    );
-  }
-
-  async #input(args: readonly unknown[]) {
-    if (!Array.isArray(args)) throw new PleachError('INVALID_ARGUMENT', `args is a list; it is a ${typeof args}`, {});
-    const { input } = await codeWire(
-      { input: toWireList(this.#converter.payloadConverter, args) },
-      this.#converter.payloadCodecs,
-      'encode',
-    );
-    return input;
-  }
-
-  async #ask<T>(about: { workflowId: string; runId?: string; type?: string }, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      throw translate(error, about);
-    }
-  }
-
-  async #askUpdate<T>(workflowId: string, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      if (error instanceof PleachError && error.code === 'DEADLINE_EXCEEDED') {
-        throw new WorkflowUpdateRPCTimeoutOrCancelledError('waiting for the update took too long', {
-          cause: serviceError(error),
-        });
-      }
-      if (error instanceof Error && error.name === 'AbortError') {
-        throw new WorkflowUpdateRPCTimeoutOrCancelledError('waiting for the update was given up', { cause: error });
-      }
-      throw translate(error, { workflowId });
-    }
-  }
 }
 
-const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
+/** The name of a signal, query or update, given as text or as its definition. @throws INVALID_ARGUMENT */
+function nameOf(definition: unknown, what: 'signal' | 'query' | 'update'): string {
+  const isDefinition = typeof definition === 'object' && definition !== null;
+  const { name, type } = (isDefinition ? definition : { name: definition }) as { name?: unknown; type?: string };
+  if (type !== undefined && type !== what) {
+    throw new PleachError(
+      'INVALID_ARGUMENT',
+      `a ${what} is meant, and this is the definition of another sort: ${type}`,
+      {
+        what,
+      },
+    );
+  }
+  return requireText(`the ${what} name`, name);
+}
 
-function nameOf(definition: unknown, what: string): string {
-  return requireText(
-    `the ${what} name`,
-    typeof definition === 'object' && definition !== null ? (definition as { name?: unknown }).name : definition,
+function requireAccepted(stage: unknown): void {
+  if (stage === 'ACCEPTED') return;
+  throw new PleachError(
+    'INVALID_ARGUMENT',
+    `waitForStage is 'ACCEPTED'; it is ${String(stage)}. To wait for the result, use executeUpdate`,
+    { stage },
   );
-}
-
-function translate(error: unknown, about: { workflowId: string; runId?: string; type?: string }): unknown {
-  if (!(error instanceof PleachError)) return error;
-  switch (error.code) {
-    case 'WORKFLOW_ALREADY_STARTED':
-      return new WorkflowExecutionAlreadyStartedError(
-        error.message,
-        about.workflowId,
-        about.type ?? textOf(error.details['workflowType']),
-      );
-    case 'WORKFLOW_NOT_FOUND':
-      return new WorkflowNotFoundError(error.message, about.workflowId, about.runId);
-    case 'WORKFLOW_CLOSED':
-      return new WorkflowNotFoundError(error.message, about.workflowId, about.runId, textOf(error.details['status']));
-    case 'INVALID_ARGUMENT':
-    case 'LIMIT_EXCEEDED':
-    case 'PAYLOAD_MALFORMED':
-      return error;
-    default:
-      return serviceError(error);
-  }
 }

@@ -18,3 +18,4 @@ export * from './protocol/address.ts';
 export * from './protocol/messages.ts';
 export * from './protocol/requests.ts';
 export * from './protocol/caller.ts';
+export * from './protocol/open-caller.ts';

@@ -4,10 +4,11 @@ import type { Log } from './ports.ts';
 export const stderrLog: Log = {
   debug: () => undefined,
   info: () => undefined,
-  warn: (message, fields) => writeLine('warn', message, fields),
-  error: (message, fields) => writeLine('error', message, fields),
+  warn: (message, fields) => writeLogLine('warn', message, fields),
+  error: (message, fields) => writeLogLine('error', message, fields),
 };
 
-function writeLine(level: string, message: string, fields: Record<string, unknown> | undefined): void {
+/** Writes one line to standard error. */
+export function writeLogLine(level: string, message: string, fields?: Record<string, unknown>): void {
   process.stderr.write(`pleach ${level}: ${message}${fields ? ` ${JSON.stringify(fields)}` : ''}\n`);
 }

@@ -48,8 +48,15 @@ export class TestWorkflowEnvironment {
     this.connection = connection;
     this.nativeConnection = nativeConnection;
     this.client = new Client({ ...options.client, connection });
+    const { interceptors, workflow, ...base } = options.client ?? {};
+    const workflowOptions = {
+      ...base,
+      ...workflow,
+      ...(interceptors?.workflow ? { interceptors: interceptors.workflow } : {}),
+      connection,
+    };
     Object.defineProperty(this.client, 'workflow', {
-      value: new SkippingWorkflowClient({ ...options.client, connection }, (work) => this.#skipping(work)),
+      value: new SkippingWorkflowClient(workflowOptions, (work) => this.#skipping(work)),
       enumerable: true,
     });
   }

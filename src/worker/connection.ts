@@ -1,7 +1,6 @@
 import { hostname } from 'node:os';
 import { type Duration, msToNumber } from '../common/index.ts';
-import { DEFAULT_ADDRESS, KernelCaller, openAddress } from '../contract/index.ts';
-import { PleachError, systemClock, systemRandom } from '../core/index.ts';
+import { DEFAULT_ADDRESS, type KernelCaller, openCaller } from '../contract/index.ts';
 
 /** How a worker's connection is opened. */
 export interface NativeConnectionOptions {
@@ -11,9 +10,13 @@ export interface NativeConnectionOptions {
   connectTimeout?: Duration;
   /** For an engine in this process: partitions, lease, cache. */
   engine?: Record<string, unknown>;
+  /** Taken for the sake of code that was written for servers, and not used: there is nobody on the way. */
+  tls?: unknown;
+  apiKey?: unknown;
+  metadata?: Record<string, unknown>;
 }
 
-/** A connection to an engine, for workers. */
+/** A connection to an engine, for workers; clients take it too. */
 export class NativeConnection {
   readonly caller: KernelCaller;
   readonly address: string;
@@ -23,32 +26,16 @@ export class NativeConnection {
     this.address = address;
   }
 
-  /** @throws PleachError ADDRESS_UNSUPPORTED · DATABASE_* · DEADLINE_EXCEEDED */
+  /** @throws PleachError INVALID_ARGUMENT · ADDRESS_UNSUPPORTED · DATABASE_* · DEADLINE_EXCEEDED */
   static async connect(options: NativeConnectionOptions = {}): Promise<NativeConnection> {
-    const { address = DEFAULT_ADDRESS } = options;
-    const timeoutMs = msToNumber(options.connectTimeout ?? '10s');
-    const kernel = await openAddress(address, options.engine);
-    const caller = new KernelCaller(kernel, kernel.clock ?? systemClock, systemRandom());
-    let timer: { clear(): void } | undefined;
-    const timeout = new Promise<never>((_, reject) => {
-      timer = systemClock.after(timeoutMs, () =>
-        reject(
-          new PleachError('DEADLINE_EXCEEDED', `no engine answered at ${address} within ${timeoutMs} ms`, {
-            address,
-            timeoutMs,
-          }),
-        ),
-      );
-    });
-    try {
-      await Promise.race([caller.connect(), timeout]);
-    } catch (error) {
-      await caller.close();
-      throw error;
-    } finally {
-      timer?.clear();
-    }
+    const { address = DEFAULT_ADDRESS, connectTimeout = '10s', engine } = options;
+    const caller = await openCaller({ address, engine, connectTimeoutMs: msToNumber(connectTimeout) });
     return new NativeConnection(caller, address);
+  }
+
+  /** Opens it again, where it was lost. */
+  async ensureConnected(): Promise<void> {
+    await this.caller.connect();
   }
 
   /** Closes it; the engine of its address closes with its last user. */

@@ -12,12 +12,12 @@
  * is told then. An attempt that the engine gave up hears of it through its context, at once.
  */
 export { NativeConnection, type NativeConnectionOptions } from './connection.ts';
-export { type ActivityInterceptors, type ActivityInterceptorsFactory } from './executor.ts';
+export { GracefulShutdownPeriodExpiredError, ReplayError } from './errors.ts';
+export type * from './interceptors.ts';
 export type { WorkerOptions } from './options.ts';
-export * from './runtime.ts';
+export type { HistoryAndWorkflowId, ReplayHistoriesIterable, ReplayResult, ReplayWorkerOptions } from './replay.ts';
+export { DefaultLogger, type LogEntry, makeTelemetryFilterString, Runtime, type RuntimeOptions } from './runtime.ts';
 export {
-  bundleWorkflowCode,
-  type BundleOptions,
   ActivationRunner,
   InlineSandbox,
   type SandboxOptions,
@@ -25,4 +25,10 @@ export {
   WorkflowContext,
   type WorkflowSandbox,
 } from './sandbox/index.ts';
-export * from './worker.ts';
+export { setClientMaker, type State, Worker, type WorkerStatus } from './worker.ts';
+export {
+  type BundleOptions,
+  bundleWorkflowCode,
+  type WorkflowBundleOption,
+  type WorkflowBundleWithSourceMap,
+} from './workflow-bundle.ts';

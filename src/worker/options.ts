@@ -1,8 +1,8 @@
 import type { DataConverter, Duration } from '../common/index.ts';
 import { LIMITS, PleachError } from '../core/index.ts';
-import type { ActivityInterceptorsFactory } from './executor.ts';
 import type { NativeConnection } from './connection.ts';
-import type { WorkflowBundle } from './sandbox/index.ts';
+import type { WorkerInterceptors } from './interceptors.ts';
+import type { WorkflowBundleOption } from './workflow-bundle.ts';
 
 /** What a worker is made with. */
 export interface WorkerOptions {
@@ -14,15 +14,17 @@ export interface WorkerOptions {
   /** The module whose exports are the workflows; a path or a file: URL as text. */
   workflowsPath?: string;
   /** Workflow code that was bundled before. */
-  workflowBundle?: WorkflowBundle;
-  // oxlint-disable-next-line typescript/no-explicit-any -- activities are the author's
-  activities?: object & Record<string, any>;
+  workflowBundle?: WorkflowBundleOption;
+  /** Functions by name, such as `import * as activities`; what is no function is passed over. */
+  activities?: object;
   identity?: string;
   dataConverter?: DataConverter;
-  interceptors?: { activity?: ActivityInterceptorsFactory[]; workflowModules?: string[] };
+  interceptors?: WorkerInterceptors;
   bundlerOptions?: { ignoreModules?: string[] };
   /** Default 100. */
   maxConcurrentActivityTaskExecutions?: number;
+  /** Default 100. */
+  maxConcurrentLocalActivityExecutions?: number;
   /** Default 40. */
   maxConcurrentWorkflowTaskExecutions?: number;
   /** Attempts that this worker begins in a second. Default: no limit. */
@@ -33,6 +35,8 @@ export interface WorkerOptions {
   workflowThreadPoolSize?: number;
   /** How long running activities may go on after a shutdown before they are asked to stop. Default none. */
   shutdownGraceTime?: Duration;
+  /** How long after a shutdown the worker ends although something still runs. Default never. */
+  shutdownForceTime?: Duration;
   /** Names of errors that fail a workflow rather than its task. */
   workflowFailureErrorTypes?: string[];
   /** Default 60 s. */
@@ -69,6 +73,7 @@ export function checkOptions(options: WorkerOptions): void {
   }
   for (const key of [
     'maxConcurrentActivityTaskExecutions',
+    'maxConcurrentLocalActivityExecutions',
     'maxConcurrentWorkflowTaskExecutions',
     'maxCachedWorkflows',
     'workflowThreadPoolSize',
@@ -80,8 +85,14 @@ export function checkOptions(options: WorkerOptions): void {
   if (options.activities !== undefined && (typeof options.activities !== 'object' || options.activities === null)) {
     refuse(`activities is an object of functions; it is a ${typeof options.activities}`);
   }
-  for (const [name, activity] of Object.entries(options.activities ?? {})) {
-    if (typeof activity !== 'function')
-      refuse(`activity "${name}" is a function; it is a ${typeof activity}`, { name });
-  }
+}
+
+/** What can be called of an author's activities. */
+// oxlint-disable-next-line typescript/no-explicit-any -- activities are the author's
+export type Activities = Record<string, (...args: any[]) => unknown>;
+
+/** The functions among what was given as activities: a module's exports may hold other things. */
+export function activitiesOf(given: object | undefined): Activities {
+  const functions = Object.entries(given ?? {}).filter(([, value]) => typeof value === 'function');
+  return Object.fromEntries(functions) as Activities;
 }

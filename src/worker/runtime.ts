@@ -1,58 +1,134 @@
-import { type Log, stderrLog } from '../core/index.ts';
+import { type Logger, type LogLevel, type LogMetadata, loggerOf } from '../common/index.ts';
+import { type Log, systemClock, writeLogLine } from '../core/index.ts';
 
-/** Writes lines of a level and above through a function. */
-export class DefaultLogger implements Log {
-  readonly level: 'DEBUG' | 'INFO' | 'WARN' | 'ERROR';
-  readonly #write: (entry: { level: string; message: string; fields: Record<string, unknown> | undefined }) => void;
+/** One line of a log. */
+export interface LogEntry {
+  level: LogLevel;
+  message: string;
+  timestampNanos: bigint;
+  meta?: LogMetadata;
+}
 
-  constructor(
-    level: 'DEBUG' | 'INFO' | 'WARN' | 'ERROR' = 'WARN',
-    write?: (entry: { level: string; message: string; fields: Record<string, unknown> | undefined }) => void,
-  ) {
+const SEVERITY: Record<LogLevel, number> = { TRACE: 0, DEBUG: 1, INFO: 2, WARN: 3, ERROR: 4 };
+
+/** Writes lines of a level and above through a function; without one, to standard error. */
+export class DefaultLogger implements Logger {
+  readonly level: LogLevel;
+  protected readonly logFunction: (entry: LogEntry) => void;
+
+  constructor(level: LogLevel = 'INFO', logFunction: (entry: LogEntry) => void = writeEntry) {
     this.level = level;
-    this.#write =
-      write ?? ((entry) => stderrLog[entry.level === 'ERROR' ? 'error' : 'warn'](entry.message, entry.fields));
+    this.logFunction = logFunction;
   }
 
-  #say(level: 'DEBUG' | 'INFO' | 'WARN' | 'ERROR', message: string, fields: Record<string, unknown> | undefined): void {
-    const order = ['DEBUG', 'INFO', 'WARN', 'ERROR'];
-    if (order.indexOf(level) >= order.indexOf(this.level)) this.#write({ level, message, fields });
+  log(level: LogLevel, message: string, meta?: LogMetadata): void {
+    if (SEVERITY[level] < SEVERITY[this.level]) return;
+    const timestampNanos = BigInt(systemClock.now()) * 1_000_000n;
+    this.logFunction({ level, message, timestampNanos, ...(meta ? { meta } : {}) });
   }
 
-  debug(message: string, fields?: Record<string, unknown>): void {
-    this.#say('DEBUG', message, fields);
+  trace(message: string, meta?: LogMetadata): void {
+    this.log('TRACE', message, meta);
   }
 
-  info(message: string, fields?: Record<string, unknown>): void {
-    this.#say('INFO', message, fields);
+  debug(message: string, meta?: LogMetadata): void {
+    this.log('DEBUG', message, meta);
   }
 
-  warn(message: string, fields?: Record<string, unknown>): void {
-    this.#say('WARN', message, fields);
+  info(message: string, meta?: LogMetadata): void {
+    this.log('INFO', message, meta);
   }
 
-  error(message: string, fields?: Record<string, unknown>): void {
-    this.#say('ERROR', message, fields);
+  warn(message: string, meta?: LogMetadata): void {
+    this.log('WARN', message, meta);
+  }
+
+  error(message: string, meta?: LogMetadata): void {
+    this.log('ERROR', message, meta);
   }
 }
 
+function writeEntry({ level, message, timestampNanos, meta }: LogEntry): void {
+  const at = new Date(Number(timestampNanos / 1_000_000n)).toISOString();
+  writeLogLine(level.toLowerCase(), `${at} ${message}`, meta);
+}
+
+/** Options of the runtime. Those of telemetry are taken for the sake of code that has them, and not used. */
+export interface RuntimeOptions {
+  /** A `Logger`, or any object with its methods debug, info, warn and error. Default: warnings and errors. */
+  logger?: Log;
+  /** Signals at which the workers of this process shut down. Default SIGINT, SIGTERM; none where empty. */
+  shutdownSignals?: NodeJS.Signals[];
+  telemetryOptions?: unknown;
+}
+
+const SHUTDOWN_SIGNALS: NodeJS.Signals[] = ['SIGINT', 'SIGTERM'];
+
 let installed: Runtime | undefined;
 
-/** What all workers of this process share: the log. */
+/** What all workers of this process share: the log, and what happens when the process is asked to end. */
 export class Runtime {
-  readonly log: Log;
+  readonly logger: Logger;
+  readonly options: Readonly<RuntimeOptions>;
+  readonly #running = new Set<() => void>();
+  readonly #onSignal = (): void => {
+    // A second signal ends the process as signals do: the first has been heard.
+    this.#forgetSignals();
+    for (const shutdown of this.#running) shutdown();
+  };
 
-  private constructor(log: Log) {
-    this.log = log;
+  private constructor(options: RuntimeOptions) {
+    this.options = options;
+    this.logger = toLogger(options.logger ?? new DefaultLogger('WARN'));
   }
 
   /** Sets it, before the first worker. @throws Error when it is set already */
-  static install(options: { logger?: Log }): Runtime {
+  static install(options: RuntimeOptions): Runtime {
     if (installed) throw new Error('Runtime singleton has already been instantiated');
-    return (installed = new Runtime(options.logger ?? stderrLog));
+    return (installed = new Runtime(options));
   }
 
   static instance(): Runtime {
-    return (installed ??= new Runtime(stderrLog));
+    return (installed ??= new Runtime({}));
   }
+
+  /** Forgets it, so that another may be installed; its workers go on. */
+  async shutdown(): Promise<void> {
+    this.#forgetSignals();
+    if (installed === this) installed = undefined;
+  }
+
+  get log(): Log {
+    return this.logger;
+  }
+
+  /** @internal Shuts a worker down with the process. Returns what ends that. */
+  watch(shutdown: () => void): () => void {
+    if (this.#running.size === 0) for (const signal of this.#signals) process.on(signal, this.#onSignal);
+    this.#running.add(shutdown);
+    return () => {
+      this.#running.delete(shutdown);
+      if (this.#running.size === 0) this.#forgetSignals();
+    };
+  }
+
+  get #signals(): readonly NodeJS.Signals[] {
+    return this.options.shutdownSignals ?? SHUTDOWN_SIGNALS;
+  }
+
+  #forgetSignals(): void {
+    for (const signal of this.#signals) process.off(signal, this.#onSignal);
+  }
+}
+
+const METHODS = { TRACE: 'debug', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
+
+function toLogger(given: Log & Partial<Logger>): Logger {
+  if (typeof given.log === 'function' && typeof given.trace === 'function') return given as Logger;
+  return loggerOf((level, message, meta) => given[METHODS[level]](message, meta));
+}
+
+/** The filter of the field's own telemetry; accepted by `telemetryOptions`, which are not used. */
+export function makeTelemetryFilterString(options: { core: LogLevel; other?: LogLevel }): string {
+  return `${options.other ?? 'ERROR'},core=${options.core}`;
 }

@@ -4,41 +4,49 @@ import {
   loadDataConverter,
   msOptionalToNumber,
   msToNumber,
-  type Segment,
   type WireOutcome,
 } from '../common/index.ts';
+import type { Context } from '../activity/index.ts';
 import type { AttemptTask, FromKernel, ToKernel, WorkerRegistration } from '../contract/index.ts';
-import { type Clock, loadModule, type Log, messageOf, PleachError, systemClock } from '../core/index.ts';
+import { type Clock, loadModule, type Log, messageOf, systemClock } from '../core/index.ts';
 import { NativeConnection, workerIdentity } from './connection.ts';
-import { Executor, localKey } from './executor.ts';
-import { checkOptions, type WorkerOptions } from './options.ts';
+import { Executor } from './executor.ts';
+import { LocalActivities, localKey } from './local-activities.ts';
+import { GracefulShutdownPeriodExpiredError } from './errors.ts';
+import { type Activities, activitiesOf, checkOptions, type WorkerOptions } from './options.ts';
+import {
+  replayHistories,
+  replayHistory,
+  type ReplayHistoriesIterable,
+  type ReplayResult,
+  type ReplayWorkerOptions,
+} from './replay.ts';
 import { Runtime } from './runtime.ts';
 import {
-  bundleWorkflowCode,
   InlineSandbox,
   type SandboxOptions,
   ThreadedSandbox,
-  WorkflowContext,
   type WorkflowBundle,
   type WorkflowSandbox,
 } from './sandbox/index.ts';
+import { bundleOf } from './workflow-bundle.ts';
 
 /** Where a worker stands. */
 export type State = 'INITIALIZED' | 'RUNNING' | 'STOPPING' | 'DRAINING' | 'DRAINED' | 'STOPPED' | 'FAILED';
 
-/** A history did not replay. */
-export class ReplayError extends Error {
-  readonly workflowId: string;
-  readonly runId: string;
-  readonly isNonDeterminism: boolean;
+/** How much a worker has in hand. */
+export interface WorkerStatus {
+  runState: State;
+  numInFlightActivities: number;
+  numInFlightWorkflowActivations: number;
+}
 
-  constructor(message: string, workflowId: string, runId: string, isNonDeterminism: boolean) {
-    super(message);
-    this.name = isNonDeterminism ? 'DeterminismViolationError' : 'ReplayError';
-    this.workflowId = workflowId;
-    this.runId = runId;
-    this.isNonDeterminism = isNonDeterminism;
-  }
+/** Makes the client that activities are given; set by the entry, since clients and workers do not know each other. */
+let makeClient: ((options: WorkerOptions & { connection: NativeConnection }) => unknown) | undefined;
+
+/** Says how the client of activities is made. */
+export function setClientMaker(maker: NonNullable<typeof makeClient>): void {
+  makeClient = maker;
 }
 
 let workers = 0;
@@ -55,12 +63,14 @@ export class Worker {
   readonly #bundle: WorkflowBundle | undefined;
   readonly #workerId: string;
   readonly #ownsConnection: boolean;
+  readonly #activities: Activities;
   #state: State = 'INITIALIZED';
   #send: ((message: ToKernel) => void) | undefined;
   /** Ends of attempts that the engine has not been told, for want of a link. */
   readonly #untold = new Map<string, ToKernel>();
   #unlisten: (() => void) | undefined;
-  #stopped: { resolve(): void; promise: Promise<void> } = withResolvers();
+  #unwatch: (() => void) | undefined;
+  readonly #stopped = Promise.withResolvers<void>();
   #activations = 0;
   readonly #quiet: (() => void)[] = [];
 
@@ -80,19 +90,32 @@ export class Worker {
     this.#clock = local ?? systemClock;
     this.#log = Runtime.instance().log;
     this.#workerId = `${options.identity ?? workerIdentity()}/${connection.caller.newRequestId()}/${++workers}`;
+    this.#activities = activitiesOf(options.activities);
+    let client: unknown;
     this.#executor = new Executor({
-      activities: options.activities ?? {},
+      activities: this.#activities,
       converter,
-      interceptors: options.interceptors?.activity ?? [],
+      interceptors: [
+        ...(options.interceptors?.activityInbound ?? []).map((make) => (context: Context) => ({
+          inbound: make(context),
+        })),
+        ...(options.interceptors?.activity ?? []),
+      ],
       clock: this.#clock,
       log: this.#log,
-      client: () => connection,
+      client: () => (client ??= makeClient?.({ ...options, connection })),
       maxHeartbeatThrottleMs: msToNumber(options.maxHeartbeatThrottleInterval ?? '60s'),
       defaultHeartbeatThrottleMs: msToNumber(options.defaultHeartbeatThrottleInterval ?? '30s'),
       heartbeat: (token, details) =>
         this.#send?.({ kind: 'heartbeat', workerId: this.#workerId, token, ...(details ? { details } : {}) }),
     });
     if (bundle) {
+      const locals = new LocalActivities(
+        this.#executor,
+        this.#clock,
+        options.taskQueue,
+        options.maxConcurrentLocalActivityExecutions ?? 100,
+      );
       const spinMs = msOptionalToNumber(options.workflowSpinTimeout);
       const sandbox: SandboxOptions = {
         bundle,
@@ -101,7 +124,7 @@ export class Worker {
         maxCachedRuns: options.maxCachedWorkflows ?? 1000,
         threads: options.workflowThreadPoolSize ?? 1,
         failureErrorTypes: options.workflowFailureErrorTypes ?? [],
-        runLocalActivity: (call) => this.#executor.runLocal(call, options.taskQueue),
+        runLocalActivity: (call) => locals.run(call),
         cancelLocalActivity: (runId, seq) => this.#executor.cancel(localKey(runId, seq), 'CANCELLED'),
         localResolved: (runId, seq, attempt, outcome) =>
           this.#send?.({ kind: 'local-resolved', workerId: this.#workerId, runId, seq, attempt, outcome }),
@@ -119,9 +142,7 @@ export class Worker {
   static async create(options: WorkerOptions): Promise<Worker> {
     checkOptions(options);
     const converter = loadDataConverter(options.dataConverter, loadModule);
-    const bundle =
-      options.workflowBundle ??
-      (options.workflowsPath === undefined ? undefined : await bundleFor(options.workflowsPath, options));
+    const bundle = await bundleOf(options);
     const connection = options.connection ?? (await NativeConnection.connect());
     return new Worker(options, connection, converter, bundle, options.connection === undefined);
   }
@@ -130,10 +151,21 @@ export class Worker {
     return this.#state;
   }
 
+  getStatus(): WorkerStatus {
+    return {
+      runState: this.#state,
+      numInFlightActivities: this.#executor.size,
+      numInFlightWorkflowActivations: this.#activations,
+    };
+  }
+
   /** Runs until `shutdown`. @throws Error when it ran before */
   async run(): Promise<void> {
     if (this.#state !== 'INITIALIZED') throw new Error(`a worker runs once; this one is ${this.#state}`);
     this.#state = 'RUNNING';
+    this.#unwatch = Runtime.instance().watch(() => {
+      if (this.#state === 'RUNNING') this.shutdown();
+    });
     this.#unlisten = this.#connection.caller.listen({
       opened: (send) => this.#opened(send),
       message: (message) => this.#receive(message),
@@ -165,19 +197,41 @@ export class Worker {
 
   async #drain(): Promise<void> {
     this.#state = 'DRAINING';
+    const forceMs = msOptionalToNumber(this.options.shutdownForceTime);
+    const force =
+      forceMs === undefined
+        ? undefined
+        : this.#clock.after(
+            forceMs,
+            () =>
+              void this.#end(
+                new GracefulShutdownPeriodExpiredError(
+                  `the worker still had ${this.#executor.size} activities and ${this.#activations} workflow tasks in hand after ${forceMs} ms`,
+                ),
+              ),
+          );
     const graceMs = msToNumber(this.options.shutdownGraceTime ?? 0);
     if (this.#busy && graceMs > 0) {
       await Promise.race([this.#untilQuiet(), new Promise<void>((resolve) => this.#clock.after(graceMs, resolve))]);
     }
     if (this.#executor.size > 0) this.#executor.cancelAll('WORKER_SHUTDOWN');
     await this.#untilQuiet();
+    force?.clear();
+    await this.#end(undefined);
+  }
+
+  /** Lets go of everything; with an error, although something still runs. */
+  async #end(error: Error | undefined): Promise<void> {
+    if (this.#state !== 'DRAINING') return;
     this.#state = 'DRAINED';
     this.#send?.({ kind: 'unregister', workerId: this.#workerId });
     this.#unlisten?.();
     await this.#sandbox?.close();
     if (this.#ownsConnection) await this.#connection.close();
-    this.#state = 'STOPPED';
-    this.#stopped.resolve();
+    this.#unwatch?.();
+    this.#state = error ? 'FAILED' : 'STOPPED';
+    if (error) this.#stopped.reject(error);
+    else this.#stopped.resolve();
   }
 
   get #busy(): boolean {
@@ -196,16 +250,15 @@ export class Worker {
 
   #opened(send: (message: ToKernel) => void): void {
     this.#send = send;
-    const activities = this.options.activities;
+    const activities = this.#activities;
+    const names = Object.keys(activities);
     const registration: WorkerRegistration = {
       workerId: this.#workerId,
       identity: this.options.identity ?? workerIdentity(),
       namespace: this.options.namespace ?? 'default',
       queue: this.options.taskQueue,
       ...(this.#bundle ? { bundleId: this.#bundle.id, anyWorkflowType: true } : {}),
-      ...(activities
-        ? { activityTypes: Object.keys(activities), anyActivityType: typeof activities['default'] === 'function' }
-        : {}),
+      ...(names.length > 0 ? { activityTypes: names, anyActivityType: 'default' in activities } : {}),
       activitySlots: this.options.maxConcurrentActivityTaskExecutions ?? 100,
       workflowSlots: this.options.maxConcurrentWorkflowTaskExecutions ?? 40,
       ...(this.options.maxActivitiesPerSecond === undefined
@@ -283,72 +336,19 @@ export class Worker {
 
   /**
    * Replays a history and returns when it gives the same commands.
-   * @throws ReplayError with the first difference
+   * @param history as `fetchHistory` gives it, or its JSON parsed
+   * @throws DeterminismViolationError with the first difference · ReplayError · PleachError HISTORY_UNREADABLE
    */
-  static async runReplayHistory(
-    options: Omit<WorkerOptions, 'taskQueue' | 'connection'>,
-    history: { workflowId?: string; runId?: string; segments: Segment[] },
-    workflowId?: string,
-  ): Promise<void> {
-    const bundle = options.workflowBundle ?? (await bundleFor(options.workflowsPath ?? '', options));
-    const runId = startOf(history.segments)?.runId ?? history.runId ?? '';
-    const context = new WorkflowContext(bundle, {
-      log: Runtime.instance().log,
-      failureErrorTypes: options.workflowFailureErrorTypes ?? [],
-    });
-    const converter = loadDataConverter(options.dataConverter, loadModule);
-    const segments = await codeWire(history.segments, converter.payloadCodecs, 'decode');
-    const replayed = context.replay(runId, segments);
-    if (!('failure' in replayed)) return;
-    const { cause, failure } = replayed.failure;
-    throw new ReplayError(failure.message, workflowId ?? history.workflowId ?? '', runId, cause === 'NONDETERMINISM');
+  static async runReplayHistory(options: ReplayWorkerOptions, history: unknown, workflowId?: string): Promise<void> {
+    const { error } = await replayHistory(options, history, workflowId);
+    if (error) throw error;
   }
 
   /** Replays many histories; each result tells its error, if it has one. */
-  static async *runReplayHistories(
-    options: Omit<WorkerOptions, 'taskQueue' | 'connection'>,
-    histories:
-      | AsyncIterable<{ workflowId: string; history: { segments: Segment[] } }>
-      | Iterable<{ workflowId: string; history: { segments: Segment[] } }>,
-  ): AsyncIterableIterator<{ workflowId: string; error?: ReplayError }> {
-    const workflowBundle = options.workflowBundle ?? (await bundleFor(options.workflowsPath ?? '', options));
-    for await (const { workflowId, history } of histories) {
-      try {
-        await Worker.runReplayHistory({ ...options, workflowBundle }, history, workflowId);
-        yield { workflowId };
-      } catch (error) {
-        if (!(error instanceof ReplayError)) throw error;
-        yield { workflowId, error };
-      }
-    }
+  static runReplayHistories(
+    options: ReplayWorkerOptions,
+    histories: ReplayHistoriesIterable,
+  ): AsyncIterableIterator<ReplayResult> {
+    return replayHistories(options, histories);
   }
-}
-
-function startOf(segments: readonly Segment[]) {
-  for (const job of segments[0]?.rounds[0]?.jobs ?? []) if (job.kind === 'start') return job;
-  return undefined;
-}
-
-async function bundleFor(
-  workflowsPath: string,
-  options: Omit<WorkerOptions, 'taskQueue' | 'connection'>,
-): Promise<WorkflowBundle> {
-  if (workflowsPath === '') throw new PleachError('INVALID_ARGUMENT', 'workflowsPath or workflowBundle is needed', {});
-  return bundleWorkflowCode({
-    workflowsPath,
-    ...(options.interceptors?.workflowModules ? { interceptorModules: options.interceptors.workflowModules } : {}),
-    ...(options.dataConverter?.payloadConverterPath === undefined
-      ? {}
-      : { payloadConverterPath: options.dataConverter.payloadConverterPath }),
-    ...(options.dataConverter?.failureConverterPath === undefined
-      ? {}
-      : { failureConverterPath: options.dataConverter.failureConverterPath }),
-    ...(options.bundlerOptions?.ignoreModules ? { ignoreModules: options.bundlerOptions.ignoreModules } : {}),
-  });
-}
-
-function withResolvers(): { resolve(): void; promise: Promise<void> } {
-  let resolve: () => void = () => undefined;
-  const promise = new Promise<void>((yes) => (resolve = yes));
-  return { resolve, promise };
 }

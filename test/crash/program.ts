@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { Context } from '../../src/entry/activity.ts';
 import { Client, Connection } from '../../src/entry/client.ts';
 import { NativeConnection, Worker } from '../../src/entry/worker.ts';
+import { segmentsOf } from '../../src/contract/index.ts';
 
 /**
  * One scenario in a process of its own: engine, worker and client on a file. Started again after its end, it says the
@@ -85,7 +86,7 @@ if (import.meta.main) {
     return (await client.workflow.result(target.workflowId)) as unknown;
   });
   const history = await client.workflow.getHandle(target.workflowId).fetchHistory();
-  writeFileSync(out, JSON.stringify({ result, segments: history.segments }));
+  writeFileSync(out, JSON.stringify({ result, segments: segmentsOf(history) }));
   appendFileSync(ledger, '');
   await client.connection.close();
   await connection.close();

@@ -1,4 +1,4 @@
-import { type Clock, PleachError, type Random, uuidV7 } from '../../core/index.ts';
+import { type Clock, PleachError, type Random, uuidV7, type Wait } from '../../core/index.ts';
 import type { KernelAddress } from './address.ts';
 import type { FromKernel, KernelLink, ToKernel } from './messages.ts';
 import type { RequestName, Requests } from './requests.ts';
@@ -24,7 +24,6 @@ const RETRY_FACTOR = 1.7;
 const RETRY_MAX_MS = 5_000;
 
 interface Waiting {
-  message: Extract<ToKernel, { kind: 'request' }>;
   settle(answer: FromKernel & { kind: 'response' }): void;
   lost(cause: unknown): void;
 }
@@ -81,7 +80,11 @@ export class KernelCaller {
     return () => this.#listeners.delete(listener);
   }
 
-  /** @throws PleachError with the kernel's code, or DEADLINE_EXCEEDED · CONNECTION_CLOSED */
+  /**
+   * Makes a request, and makes it again where that is harmless: waits between tries grow from 20 ms by 1.7 to 5 s, until
+   * the deadline.
+   * @throws PleachError with the kernel's code, or DEADLINE_EXCEEDED · CALL_ABANDONED · CONNECTION_CLOSED
+   */
   async call<N extends RequestName>(
     method: N,
     params: Requests[N]['params'],
@@ -90,41 +93,43 @@ export class KernelCaller {
     const deadline = options.timeoutMs === undefined ? Infinity : this.#clock.monotonicMs() + options.timeoutMs;
     for (let waitMs = RETRY_FIRST_MS; ; waitMs = Math.min(waitMs * RETRY_FACTOR, RETRY_MAX_MS)) {
       try {
-        return await this.#once(method, params, deadline, options.signal);
+        const link = this.#link ?? (await this.#within(this.#open(), deadline, options.signal, method));
+        return await this.#within(this.#once(link, method, params), deadline, options.signal, method);
       } catch (error) {
-        const again =
-          error instanceof PleachError && RETRIED.has(error.code) && !this.#closed && !options.signal?.aborted;
+        const again = error instanceof PleachError && RETRIED.has(error.code) && !this.#closed;
         if (!again || this.#clock.monotonicMs() + waitMs >= deadline) throw error;
-        await new Promise<void>((resolve) => this.#clock.after(waitMs, resolve));
+        const wait = this.#wait(waitMs);
+        await this.#within(wait, deadline, options.signal, method);
       }
     }
   }
 
-  async #once<N extends RequestName>(
-    method: N,
-    params: Requests[N]['params'],
+  /** Waits for an answer as long as its caller does; one that is given up is abandoned at the kernel too. */
+  #within<T>(
+    work: Promise<T> & { abandon?: () => void },
     deadline: number,
     signal: AbortSignal | undefined,
-  ): Promise<Requests[N]['answer']> {
-    if (this.#closed) throw new PleachError('CONNECTION_CLOSED', 'the connection was closed', { method });
-    const link = this.#link ?? (await this.#open());
-    const id = this.#nextId++;
+    method: RequestName,
+  ): Promise<T> {
+    if (deadline === Infinity && !signal) return work;
     return new Promise((resolve, reject) => {
-      const done = (): void => {
-        this.#waiting.delete(id);
+      const settle = (then: () => void): void => {
         timer?.clear();
         signal?.removeEventListener('abort', aborted);
+        then();
       };
-      const giveUp = (error: unknown): void => {
-        done();
-        link.send({ kind: 'abandon', id });
-        reject(error instanceof Error ? error : new Error(String(error)));
-      };
-      const aborted = (): void => giveUp(signal?.reason);
+      const giveUp = (error: PleachError): void =>
+        settle(() => {
+          work.abandon?.();
+          work.catch(() => undefined);
+          reject(error);
+        });
+      const aborted = (): void =>
+        giveUp(new PleachError('CALL_ABANDONED', `"${method}" was given up`, { method }, { cause: signal?.reason }));
       const timer =
         deadline === Infinity
           ? undefined
-          : this.#clock.after(deadline - this.#clock.monotonicMs(), () =>
+          : this.#clock.after(Math.max(0, deadline - this.#clock.monotonicMs()), () =>
               giveUp(
                 new PleachError(
                   'DEADLINE_EXCEEDED',
@@ -138,29 +143,57 @@ export class KernelCaller {
         return;
       }
       signal?.addEventListener('abort', aborted, { once: true });
-      const message = { kind: 'request', id, method, params } as Extract<ToKernel, { kind: 'request' }>;
+      work.then(
+        (value) => settle(() => resolve(value)),
+        (error: unknown) => settle(() => reject(error instanceof Error ? error : new Error(String(error)))),
+      );
+    });
+  }
+
+  #wait(waitMs: number): Promise<void> & { abandon: () => void } {
+    let wait: Wait | undefined;
+    const waited = new Promise<void>((resolve) => (wait = this.#clock.after(waitMs, resolve)));
+    return Object.assign(waited, { abandon: () => wait?.clear() });
+  }
+
+  #once<N extends RequestName>(
+    link: KernelLink,
+    method: N,
+    params: Requests[N]['params'],
+  ): Promise<Requests[N]['answer']> & { abandon: () => void } {
+    const id = this.#nextId++;
+    const answer = new Promise<Requests[N]['answer']>((resolve, reject) => {
       this.#waiting.set(id, {
-        message,
         settle: (response) => {
-          done();
+          this.#waiting.delete(id);
           if ('error' in response)
             reject(new PleachError(response.error.code, response.error.message, response.error.details));
           else resolve(response.answer as Requests[N]['answer']);
         },
         lost: (cause) => {
-          done();
+          this.#waiting.delete(id);
           reject(new PleachError('CONNECTION_CLOSED', 'the connection to the engine broke', { method }, { cause }));
         },
       });
-      link.send(message);
+      link.send({ kind: 'request', id, method, params } as Extract<ToKernel, { kind: 'request' }>);
     });
+    const abandon = (): void => {
+      if (this.#waiting.delete(id) && this.#link === link) link.send({ kind: 'abandon', id });
+    };
+    return Object.assign(answer, { abandon });
   }
 
   #open(): Promise<KernelLink> {
+    if (this.#closed) return Promise.reject(new PleachError('CONNECTION_CLOSED', 'the connection was closed', {}));
     if (this.#link) return Promise.resolve(this.#link);
     this.#opening ??= this.#address.connect().then(
-      (link) => {
+      async (link) => {
         this.#opening = undefined;
+        if (this.#closed) {
+          // It was given up while it was being opened.
+          await link.close();
+          throw new PleachError('CONNECTION_CLOSED', 'the connection was closed', {});
+        }
         this.#link = link;
         for (const listener of this.#listeners) listener.opened((message) => link.send(message));
         link.receive({

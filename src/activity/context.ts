@@ -1,0 +1,98 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import {
+  type ActivityCancellationDetails,
+  type Duration,
+  type Logger,
+  loggerOf,
+  type MetricMeter,
+  msToNumber,
+  noopMetricMeter,
+} from '../common/index.ts';
+import { type Clock, type Log, systemClock, type Wait } from '../core/index.ts';
+import type { Info } from './info.ts';
+
+/** What entries fill in: the client's type, which lies on a floor above this room. */
+// oxlint-disable-next-line typescript/no-empty-object-type -- it is there to be added to
+export interface ContextTypes {}
+
+/** A client of the worker's own connection. */
+export type ContextClient = ContextTypes extends { client: infer Client } ? Client : unknown;
+
+/** What a worker makes a context of. */
+export interface ContextParts {
+  info: Info;
+  cancelled: Promise<never>;
+  cancellationSignal: AbortSignal;
+  heartbeat: (details?: unknown) => void;
+  log: Log;
+  clock?: Clock;
+  client?: () => unknown;
+  cancellationDetails?: () => ActivityCancellationDetails | undefined;
+  metricMeter?: MetricMeter;
+}
+
+/** Carries the context through everything that an attempt awaits. */
+export const asyncLocalStorage = new AsyncLocalStorage<Context>();
+
+/** The attempt that is running. */
+export class Context {
+  readonly info: Info;
+  /** Rejected with a `CancelledFailure` when the attempt should stop; never resolved. */
+  readonly cancelled: Promise<never>;
+  /** Aborted at the same time. */
+  readonly cancellationSignal: AbortSignal;
+  /** The worker's log, with the attempt's ids on each line. */
+  log: Logger;
+  readonly metricMeter: MetricMeter;
+  /** Says that the attempt lives, and how far it has come; throttled by the worker, so it may be called often. */
+  readonly heartbeat: (details?: unknown) => void;
+  readonly #parts: ContextParts;
+
+  constructor(parts: ContextParts) {
+    this.#parts = parts;
+    this.info = parts.info;
+    this.cancelled = parts.cancelled;
+    this.cancellationSignal = parts.cancellationSignal;
+    this.log = loggerTo(parts.log);
+    this.metricMeter = parts.metricMeter ?? noopMetricMeter;
+    this.heartbeat = parts.heartbeat;
+    // A rejection that nobody awaits is not a fault of the activity's.
+    this.cancelled.catch(() => undefined);
+  }
+
+  /** @throws Error outside an activity */
+  static current(): Context {
+    const context = asyncLocalStorage.getStore();
+    if (!context)
+      throw new Error('Activity context not initialized: this is called from inside an activity function only');
+    return context;
+  }
+
+  /** Why the attempt was asked to stop; undefined while it was not. */
+  get cancellationDetails(): ActivityCancellationDetails | undefined {
+    return this.#parts.cancellationDetails?.();
+  }
+
+  /** A client of the worker's own connection. @throws Error where there is none */
+  get client(): ContextClient {
+    const client = this.#parts.client?.();
+    if (client === undefined) throw new Error('this activity has no client: it runs outside a worker');
+    return client as ContextClient;
+  }
+
+  /** Waits; ends at once with the cancellation's failure when the attempt should stop. */
+  readonly sleep = (duration: Duration): Promise<void> => {
+    const clock = this.#parts.clock ?? systemClock;
+    let wait: Wait | undefined;
+    const slept = new Promise<void>((resolve) => {
+      wait = clock.after(Math.max(0, msToNumber(duration)), resolve);
+    });
+    return Promise.race([slept, this.cancelled]).finally(() => wait?.clear());
+  };
+}
+
+const METHODS = { TRACE: 'debug', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
+
+function loggerTo(log: Log): Logger {
+  return loggerOf((level, message, meta) => log[METHODS[level]](message, meta));
+}
