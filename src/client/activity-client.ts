@@ -1,13 +1,13 @@
 import {
   codeWire,
-  defaultPayloadConverter,
-  errorToFailure,
+  type DataConverter,
   type LoadedDataConverter,
+  loadDataConverter,
   toWire,
   type WireOutcome,
 } from '../common/index.ts';
 import type { ActivityRef } from '../contract/index.ts';
-import { PleachError } from '../core/index.ts';
+import { loadModule, PleachError } from '../core/index.ts';
 import { type Connection, defaultIdentity } from './connection.ts';
 import {
   ActivityCancelledError,
@@ -34,12 +34,12 @@ export class ActivityClient {
     connection: Connection;
     namespace?: string;
     identity?: string;
-    dataConverter?: Partial<LoadedDataConverter>;
+    dataConverter?: DataConverter & Partial<LoadedDataConverter>;
   }) {
     this.#connection = options.connection;
     this.#namespace = options.namespace ?? 'default';
     this.#identity = options.identity ?? defaultIdentity();
-    this.#converter = { payloadConverter: defaultPayloadConverter, payloadCodecs: [], ...options.dataConverter };
+    this.#converter = loadDataConverter(options.dataConverter, loadModule);
   }
 
   /** @throws ActivityNotFoundError where the attempt is no longer current */
@@ -49,7 +49,10 @@ export class ActivityClient {
 
   /** @throws ActivityNotFoundError */
   async fail(at: Uint8Array | FullActivityId, error: unknown): Promise<void> {
-    await this.#settle(at, { status: 'failed', failure: errorToFailure(error, this.#converter.payloadConverter) });
+    await this.#settle(at, {
+      status: 'failed',
+      failure: this.#converter.failureConverter.errorToFailure(error, this.#converter.payloadConverter),
+    });
   }
 
   /** @throws ActivityNotFoundError */
@@ -66,10 +69,12 @@ export class ActivityClient {
 
   /** @throws ActivityCancelledError or ActivityPausedError where it should stop · ActivityNotFoundError */
   async heartbeat(at: Uint8Array | FullActivityId, details?: unknown): Promise<void> {
+    const { payloadConverter, payloadCodecs } = this.#converter;
+    const given = details === undefined ? {} : { details: [toWire(payloadConverter, details)] };
     const params = {
       activity: this.#ref(at),
       identity: this.#identity,
-      ...(details === undefined ? {} : { details: [toWire(this.#converter.payloadConverter, details)] }),
+      ...(await codeWire(given, payloadCodecs, 'encode')),
     };
     const answer = await this.#ask(() =>
       this.#connection.caller.call('heartbeat-activity', params, this.#connection.callOptions()),

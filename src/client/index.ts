@@ -11,7 +11,7 @@
  * When the world fails: a broken link is opened again, to the same engine or to the one that took over; what can be
  * asked again is, within its deadline. What cannot be mended is an error whose cause names the engine's code.
  */
-import type { LoadedDataConverter } from '../common/index.ts';
+import type { DataConverter, LoadedDataConverter } from '../common/index.ts';
 import { ActivityClient } from './activity-client.ts';
 import type { Connection } from './connection.ts';
 import { WorkflowClient } from './workflow-client.ts';
@@ -29,7 +29,7 @@ export interface ClientOptions {
   /** Default `default`. */
   namespace?: string;
   identity?: string;
-  dataConverter?: Partial<LoadedDataConverter>;
+  dataConverter?: DataConverter & Partial<LoadedDataConverter>;
 }
 
 /** A client: `workflow` to start and talk to workflows, `activity` to complete activities from elsewhere. */

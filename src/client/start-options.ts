@@ -71,10 +71,7 @@ export function compileStart(
       ...optional('taskTimeoutMs', msOptionalToNumber(options.workflowTaskTimeout)),
       ...optional('startDelayMs', msOptionalToNumber(options.startDelay)),
       ...optional('memo', toWireMap(converter, options.memo)),
-      ...optional(
-        'searchAttributes',
-        searchAttributesToWire(converter, options.searchAttributes, options.typedSearchAttributes),
-      ),
+      ...optional('searchAttributes', searchAttributesToWire(options.searchAttributes, options.typedSearchAttributes)),
     };
   } catch (error) {
     throw new PleachError('INVALID_ARGUMENT', (error as Error).message, {}, { cause: error });

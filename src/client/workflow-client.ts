@@ -1,10 +1,10 @@
 import {
   codeWire,
-  defaultPayloadConverter,
-  failureToError,
+  type DataConverter,
   fromWire,
   fromWireMap,
   type LoadedDataConverter,
+  loadDataConverter,
   type QueryDefinition,
   searchAttributesFromWire,
   type Segment,
@@ -12,13 +12,14 @@ import {
   TimeoutFailure,
   toWireList,
   type UpdateDefinition,
+  type WireFailure,
   type WireOutcome,
   type Workflow,
   WorkflowExecutionAlreadyStartedError,
   type WorkflowResultType,
 } from '../common/index.ts';
 import type { RunTarget, UpdateAnswer, UpdateStage } from '../contract/index.ts';
-import { PleachError } from '../core/index.ts';
+import { loadModule, PleachError } from '../core/index.ts';
 import { type Connection, defaultIdentity } from './connection.ts';
 import {
   QueryNotRegisteredError,
@@ -50,7 +51,7 @@ export interface WorkflowClientOptions {
   connection: Connection;
   namespace?: string;
   identity?: string;
-  dataConverter?: Partial<LoadedDataConverter>;
+  dataConverter?: DataConverter & Partial<LoadedDataConverter>;
   /** What a query does with a closed run. Default: it is answered. */
   queryRejectCondition?: 'NOT_OPEN' | 'NOT_COMPLETED_CLEANLY';
 }
@@ -108,7 +109,7 @@ export class WorkflowClient {
     this.connection = options.connection;
     this.namespace = options.namespace ?? 'default';
     this.#identity = options.identity ?? defaultIdentity();
-    this.#converter = { payloadConverter: defaultPayloadConverter, payloadCodecs: [], ...options.dataConverter };
+    this.#converter = loadDataConverter(options.dataConverter, loadModule);
     this.#rejectWhen = options.queryRejectCondition;
   }
 
@@ -259,7 +260,7 @@ export class WorkflowClient {
         this.#converter.payloadCodecs,
         'decode',
       );
-      const cause = decoded.failure && failureToError(decoded.failure, this.#converter.payloadConverter);
+      const cause = decoded.failure && this.#errorOf(decoded.failure);
       switch (answer.status) {
         case 'COMPLETED':
           return fromWire(this.#converter.payloadConverter, decoded.value);
@@ -401,10 +402,7 @@ export class WorkflowClient {
     if (!outcome) throw new WorkflowUpdateRPCTimeoutOrCancelledError('the update has no result yet');
     const decoded = await codeWire(outcome, this.#converter.payloadCodecs, 'decode');
     if (decoded.status === 'completed') return fromWire(this.#converter.payloadConverter, decoded.value);
-    throw new WorkflowUpdateFailedError(
-      'Workflow Update failed',
-      failureToError(decoded.failure, this.#converter.payloadConverter),
-    );
+    throw new WorkflowUpdateFailedError('Workflow Update failed', this.#errorOf(decoded.failure));
   }
 
   async #describe(target: RunTarget): Promise<WorkflowExecutionDescription> {
@@ -412,7 +410,7 @@ export class WorkflowClient {
       this.connection.caller.call('describe', { target }, this.connection.callOptions()),
     );
     const { memo } = await codeWire({ memo: raw.memo }, this.#converter.payloadCodecs, 'decode');
-    const attributes = searchAttributesFromWire(this.#converter.payloadConverter, raw.searchAttributes);
+    const attributes = searchAttributesFromWire(raw.searchAttributes);
     return {
       ...raw,
       type: raw.type,
@@ -425,6 +423,10 @@ export class WorkflowClient {
       typedSearchAttributes: attributes.typed,
       raw,
     };
+  }
+
+  #errorOf(failure: WireFailure): Error {
+    return this.#converter.failureConverter.failureToError(failure, this.#converter.payloadConverter);
   }
 
   // ---- how questions are asked ----

@@ -1,9 +1,39 @@
 /**
- * UTF-8 and base64 in plain code: the same inside the sandbox, where the host's encoders do not exist.
+ * UTF-8 and base64, by the host's encoders where there are any, and in plain code with the same result inside the
+ * sandbox, where there are none.
  */
+
+/** The host's encoders, or undefined where they are absent or do less than the standard. */
+const host = ((): { encoder: TextEncoder; strict: TextDecoder; lenient: TextDecoder } | undefined => {
+  if (typeof TextEncoder !== 'function' || typeof TextDecoder !== 'function') return undefined;
+  const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  if (!strict.fatal || !strict.ignoreBOM) return undefined;
+  return { encoder: new TextEncoder(), strict, lenient: new TextDecoder('utf-8', { ignoreBOM: true }) };
+})();
 
 /** Text to UTF-8; a lone surrogate becomes U+FFFD, as the Encoding standard has it. */
 export function encode(text: string): Uint8Array {
+  return host ? host.encoder.encode(text) : encodePlainly(text);
+}
+
+/** UTF-8 to text; what is not UTF-8 becomes U+FFFD. */
+export function decode(bytes: Uint8Array | undefined | null): string {
+  if (!bytes) return '';
+  return host ? host.lenient.decode(bytes) : decodePlainly(bytes, false)!;
+}
+
+/** UTF-8 to text, or undefined where the bytes are not UTF-8. */
+export function decodeIfUtf8(bytes: Uint8Array): string | undefined {
+  if (!host) return decodePlainly(bytes, true);
+  try {
+    return host.strict.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** `encode` without the host. */
+export function encodePlainly(text: string): Uint8Array {
   const bytes: number[] = [];
   for (const character of text) {
     let point = character.codePointAt(0)!;
@@ -18,17 +48,8 @@ export function encode(text: string): Uint8Array {
   return Uint8Array.from(bytes);
 }
 
-/** UTF-8 to text; what is not UTF-8 becomes U+FFFD. */
-export function decode(bytes: Uint8Array | undefined | null): string {
-  return decodeStrictly(bytes ?? new Uint8Array(0), false)!;
-}
-
-/** UTF-8 to text, or undefined where the bytes are not UTF-8. */
-export function decodeIfUtf8(bytes: Uint8Array): string | undefined {
-  return decodeStrictly(bytes, true);
-}
-
-function decodeStrictly(bytes: Uint8Array, strict: boolean): string | undefined {
+/** `decode` without the host; where `strict`, undefined for what is not UTF-8. */
+export function decodePlainly(bytes: Uint8Array, strict: boolean): string | undefined {
   let text = '';
   for (let i = 0; i < bytes.length;) {
     const first = bytes[i]!;
@@ -66,8 +87,30 @@ function decodeStrictly(bytes: Uint8Array, strict: boolean): string | undefined 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 const VALUES = new Map(Array.from(ALPHABET, (character, value) => [character, value]));
 
+/** What a newer language has built in, in the sandbox too. */
+interface MayEncode {
+  toBase64?(): string;
+}
+interface MayDecode {
+  fromBase64?(text: string): Uint8Array;
+}
+
 /** Bytes to base64, padded. */
 export function toBase64(bytes: Uint8Array): string {
+  return (bytes as MayEncode).toBase64?.() ?? toBase64Plainly(bytes);
+}
+
+/**
+ * Base64 to bytes, padded or not.
+ * @throws SyntaxError for text that is not base64, where the language has its own decoder; else what is not of the
+ *   alphabet is passed over
+ */
+export function fromBase64(text: string): Uint8Array {
+  return (Uint8Array as MayDecode).fromBase64?.(text) ?? fromBase64Plainly(text);
+}
+
+/** `toBase64` in plain code. */
+export function toBase64Plainly(bytes: Uint8Array): string {
   let text = '';
   for (let i = 0; i < bytes.length; i += 3) {
     const [a, b = 0, c = 0] = [bytes[i]!, bytes[i + 1], bytes[i + 2]];
@@ -78,8 +121,8 @@ export function toBase64(bytes: Uint8Array): string {
   return text;
 }
 
-/** Base64 to bytes; characters that are not of its alphabet are passed over. */
-export function fromBase64(text: string): Uint8Array {
+/** `fromBase64` in plain code; characters that are not of the alphabet are passed over. */
+export function fromBase64Plainly(text: string): Uint8Array {
   const bytes: number[] = [];
   let bits = 0;
   let held = 0;

@@ -10,7 +10,7 @@ import {
   TimeoutFailure,
 } from './failure.ts';
 import type { PayloadConverter } from './payload.ts';
-import { fromWireList, toWireList } from './wire-payload.ts';
+import { fromWire, fromWireList, toWire, toWireList } from './wire-payload.ts';
 import type { WireFailure } from './wire/index.ts';
 
 const SOURCE = 'TypeScriptSDK';
@@ -18,6 +18,69 @@ const SOURCE = 'TypeScriptSDK';
 const CAUSES_MAX = 32;
 /** Characters of a message or a stack that travel. */
 const TEXT_CHARACTERS_MAX = 20_000;
+
+/** Turns errors into failures as they travel, and back. A data converter may bring one of its own. */
+export interface FailureConverter {
+  errorToFailure(error: unknown, payloadConverter: PayloadConverter): WireFailure;
+  failureToError(failure: WireFailure, payloadConverter: PayloadConverter): Error;
+}
+
+/** What the default converter may be told. */
+export interface DefaultFailureConverterOptions {
+  /** Moves message and stack into a payload, where codecs reach them (encryption). Default false. */
+  encodeCommonAttributes: boolean;
+}
+
+/** The failure converter where nothing else is set, and the class that others extend. */
+export class DefaultFailureConverter implements FailureConverter {
+  readonly options: DefaultFailureConverterOptions;
+
+  constructor(options: Partial<DefaultFailureConverterOptions> = {}) {
+    this.options = { encodeCommonAttributes: options.encodeCommonAttributes ?? false };
+  }
+
+  errorToFailure(error: unknown, payloadConverter: PayloadConverter): WireFailure {
+    const failure = errorToFailure(error, payloadConverter);
+    return this.options.encodeCommonAttributes ? hide(failure, payloadConverter) : failure;
+  }
+
+  failureToError(failure: WireFailure, payloadConverter: PayloadConverter): Error {
+    return failureToError(failure, payloadConverter);
+  }
+}
+
+/** What converts errors where nothing else is set. */
+export const defaultFailureConverter: FailureConverter = new DefaultFailureConverter();
+
+/** The message that stands in for one that was moved into a payload. */
+const HIDDEN_MESSAGE = 'Encoded failure';
+
+/** Moves message and stack, of the causes too, into a payload. */
+function hide(failure: WireFailure, converter: PayloadConverter): WireFailure {
+  if (failure.encodedAttributes) return failure;
+  const { message, stackTrace = '', cause } = failure;
+  return {
+    ...failure,
+    message: HIDDEN_MESSAGE,
+    stackTrace: '',
+    encodedAttributes: toWire(converter, { message, stack_trace: stackTrace }),
+    ...(cause ? { cause: hide(cause, converter) } : {}),
+  };
+}
+
+/** Puts them back; what cannot be read (a codec is missing) stays as it is. */
+function reveal(failure: WireFailure, converter: PayloadConverter): WireFailure {
+  if (!failure.encodedAttributes) return failure;
+  try {
+    const { message, stack_trace: stackTrace } = fromWire<{ message: string; stack_trace: string }>(
+      converter,
+      failure.encodedAttributes,
+    );
+    return { ...failure, message, stackTrace };
+  } catch {
+    return failure;
+  }
+}
 
 /** Writes an error as it travels. Never throws: what cannot be read of an error is left out. */
 export function errorToFailure(error: unknown, converter: PayloadConverter, depth = 0): WireFailure {
@@ -31,14 +94,14 @@ export function errorToFailure(error: unknown, converter: PayloadConverter, dept
 
 function convert(error: unknown, converter: PayloadConverter, depth: number): WireFailure {
   if (error instanceof TemporalFailure && error.failure) return error.failure;
-  const raw = error as { message?: unknown; stack?: unknown; cause?: unknown; name?: unknown };
+  const raw = error as { message?: unknown; stack?: unknown; cause?: unknown; name?: unknown; code?: unknown };
   const isObject = typeof error === 'object' && error !== null;
   const stack = isObject && typeof raw.stack === 'string' ? raw.stack : undefined;
   const cause = isObject && raw.cause !== undefined && raw.cause !== null && depth < CAUSES_MAX ? raw.cause : undefined;
   const base = {
-    message: cut(isObject && 'message' in raw ? String(raw.message) : String(error)),
+    message: cut(isObject && 'message' in raw ? String(raw.message) : textOf(error)),
     source: SOURCE,
-    ...(stack === undefined ? {} : { stackTrace: cut(withoutHead(stack)) }),
+    ...(stack === undefined ? {} : { stackTrace: cut(cutoffStackTrace(stack)) }),
     ...(cause === undefined ? {} : { cause: errorToFailure(cause, converter, depth + 1) }),
   };
   if (error instanceof ActivityFailure) {
@@ -92,19 +155,23 @@ function convert(error: unknown, converter: PayloadConverter, depth: number): Wi
       ...(error.category ? { category: error.category } : {}),
     };
   }
-  // The code of a system error (ECONNREFUSED, …) says more than its class, and retry rules go by it.
-  const { code } = (isObject ? raw : {}) as { code?: unknown };
-  const type = typeof code === 'string' ? code : isObject && typeof raw.name === 'string' ? raw.name : 'Error';
-  return { ...base, kind: 'application', type };
+  // The code of a system error (ECONNREFUSED, …) says more than its class: retry rules go by either.
+  return {
+    ...base,
+    kind: 'application',
+    type: isObject && typeof raw.name === 'string' ? raw.name : 'Error',
+    ...(isObject && typeof raw.code === 'string' ? { code: cut(raw.code) } : {}),
+  };
 }
 
 /** Reads an error back, with its chain of causes. */
-export function failureToError(failure: WireFailure, converter: PayloadConverter): TemporalFailure {
+export function failureToError(given: WireFailure, converter: PayloadConverter): TemporalFailure {
+  const failure = reveal(given, converter);
   const cause = failure.cause ? failureToError(failure.cause, converter) : undefined;
   const error = rebuild(failure, converter, cause);
   if (failure.stackTrace !== undefined) error.stack = `${error.name}: ${failure.message}\n${failure.stackTrace}`;
   // Not shown when the error is printed: it says the same once more.
-  Object.defineProperty(error, 'failure', { value: failure, writable: true, configurable: true, enumerable: false });
+  Object.defineProperty(error, 'failure', { value: given, writable: true, configurable: true, enumerable: false });
   return error;
 }
 
@@ -165,10 +232,20 @@ function withCause<E extends TemporalFailure>(error: E, cause: TemporalFailure |
   return error;
 }
 
-/** A stack without its first line, which repeats name and message. */
-function withoutHead(stack: string): string {
-  const at = stack.search(/^\s+at /m);
-  return at < 0 ? '' : stack.slice(at);
+/** The function by which pleach calls an author's: frames from it on are pleach's own. */
+export const AUTHORS_CODE = 'pleachCallsAuthor';
+
+/** The frames of a stack that are the author's: without name and message, and without pleach's own at its end. */
+export function cutoffStackTrace(stack: string | undefined): string {
+  const frames = (stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
+  const end = frames.findIndex((line) => line.includes(AUTHORS_CODE));
+  return (end < 0 ? frames : frames.slice(0, end)).join('\n');
+}
+
+/** What was thrown that is no error: text as it is, and the rest as JSON. */
+function textOf(thrown: unknown): string {
+  if (typeof thrown === 'string') return thrown;
+  return (JSON.stringify(thrown) as string | undefined) ?? typeof thrown;
 }
 
 function cut(text: string): string {

@@ -3,17 +3,27 @@ import { markInstances } from './symbol-instanceof.ts';
 import type { WireFailure, WireRetryState, WireTimeoutType } from './wire/index.ts';
 
 /** Why no further attempt was made. */
+export const RetryState = {
+  IN_PROGRESS: 'IN_PROGRESS',
+  NON_RETRYABLE_FAILURE: 'NON_RETRYABLE_FAILURE',
+  TIMEOUT: 'TIMEOUT',
+  MAXIMUM_ATTEMPTS_REACHED: 'MAXIMUM_ATTEMPTS_REACHED',
+  RETRY_POLICY_NOT_SET: 'RETRY_POLICY_NOT_SET',
+  INTERNAL_SERVER_ERROR: 'INTERNAL_SERVER_ERROR',
+  CANCEL_REQUESTED: 'CANCEL_REQUESTED',
+} as const satisfies { [S in WireRetryState]: S };
+/** See the constant of this name. */
 export type RetryState = WireRetryState;
-/** Which time-out it was. */
-export type TimeoutType = WireTimeoutType;
 
-/** A value that cannot be converted. */
-export class ValueError extends Error {
-  constructor(message: string | undefined, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
-  }
-}
-markInstances(ValueError, 'ValueError');
+/** Which time-out it was. */
+export const TimeoutType = {
+  START_TO_CLOSE: 'START_TO_CLOSE',
+  SCHEDULE_TO_START: 'SCHEDULE_TO_START',
+  SCHEDULE_TO_CLOSE: 'SCHEDULE_TO_CLOSE',
+  HEARTBEAT: 'HEARTBEAT',
+} as const satisfies { [T in WireTimeoutType]: T };
+/** See the constant of this name. */
+export type TimeoutType = WireTimeoutType;
 
 /** What every failure that travels is: thrown from a workflow it fails the workflow, where another error fails a task. */
 export class TemporalFailure extends Error {
@@ -88,20 +98,19 @@ export class ApplicationFailure extends TemporalFailure {
   }
 
   /** Makes one of any error; options win over what the error says. */
-  static fromError(error: unknown, overrides?: ApplicationFailureOptions): ApplicationFailure {
-    const message = overrides?.message ?? String((error as Error)?.message ?? error);
-    const type = overrides?.type ?? (error as Error)?.constructor?.name ?? (error as Error)?.name;
+  static fromError(error: unknown, overrides: ApplicationFailureOptions = {}): ApplicationFailure {
+    const given: Partial<ApplicationFailure> = error instanceof ApplicationFailure ? error : {};
+    const raw = error as Partial<Error> | null | undefined;
     const failure = new this(
-      message,
-      type,
-      overrides?.nonRetryable ?? false,
-      overrides?.details,
-      overrides?.cause ?? ((error as Error)?.cause as Error | undefined),
-      overrides?.nextRetryDelay,
-      overrides?.category,
+      overrides.message ?? String(raw?.message ?? error),
+      overrides.type ?? given.type ?? raw?.constructor?.name ?? raw?.name,
+      overrides.nonRetryable ?? given.nonRetryable ?? false,
+      overrides.details ?? given.details,
+      overrides.cause ?? (raw?.cause as Error | undefined),
+      overrides.nextRetryDelay ?? given.nextRetryDelay,
+      overrides.category ?? given.category,
     );
-    const stack = (error as Error)?.stack;
-    if (stack !== undefined) failure.stack = stack;
+    if (raw?.stack !== undefined) failure.stack = raw.stack;
     return failure;
   }
 

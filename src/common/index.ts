@@ -13,11 +13,17 @@
  * the trip through a history and back.
  */
 export * from './wire/index.ts';
+export * from './activity-cancellation-details.ts';
 export * from './retry.ts';
+export * from './data-converter.ts';
 export * from './duration.ts';
 export * from './encoding.ts';
+export * from './errors.ts';
 export * from './failure.ts';
 export * from './failure-converter.ts';
+export * from './interceptors.ts';
+export * from './logger.ts';
+export * from './metrics.ts';
 export * from './nearest-names.ts';
 export * from './payload.ts';
 export * from './retry-policy.ts';

@@ -1,5 +1,5 @@
 import { decode, encode } from './encoding.ts';
-import { ValueError } from './failure.ts';
+import { ValueError } from './errors.ts';
 
 /** A value as converters and codecs see it: metadata that names the encoding, and bytes. */
 export interface Payload {
@@ -136,19 +136,6 @@ export const defaultPayloadConverter: PayloadConverter = new DefaultPayloadConve
 export interface PayloadCodec {
   encode(payloads: Payload[]): Promise<Payload[]>;
   decode(payloads: Payload[]): Promise<Payload[]>;
-}
-
-/** How an application's data is converted. Paths name modules that export `payloadConverter`, `failureConverter`. */
-export interface DataConverter {
-  payloadConverterPath?: string;
-  failureConverterPath?: string;
-  payloadCodecs?: PayloadCodec[];
-}
-
-/** A data converter whose modules are loaded. */
-export interface LoadedDataConverter {
-  payloadConverter: PayloadConverter;
-  payloadCodecs: PayloadCodec[];
 }
 
 /** Whether a value is a Uint8Array, of this realm or another. */

@@ -58,7 +58,7 @@ function mayRetry(policy: WireRetryPolicy, failure: WireFailure): boolean {
   }
 }
 
-/** Types that say the other side was not there: worth another try whatever the rest of a policy says. */
+/** Codes and types that say the other side was not there: worth another try whatever the rest of a policy says. */
 const TRANSIENT = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -72,7 +72,9 @@ const TRANSIENT = new Set([
 
 /** Whether a rule speaks of a failure: of its kind and its type, where it names them. */
 function matches(rule: WireRetryRule, failure: WireFailure): boolean {
-  if (rule.type !== undefined && !(failure.kind === 'application' && failure.type === rule.type)) return false;
+  if (rule.type !== undefined) {
+    if (failure.kind !== 'application' || (failure.type !== rule.type && failure.code !== rule.type)) return false;
+  }
   if (rule.kind === undefined) return rule.type !== undefined;
   switch (rule.kind) {
     case 'application':
@@ -84,7 +86,7 @@ function matches(rule: WireRetryRule, failure: WireFailure): boolean {
     case 'transient':
       return (
         failure.kind === 'server' ||
-        (failure.kind === 'application' && failure.type !== undefined && TRANSIENT.has(failure.type))
+        (failure.kind === 'application' && (TRANSIENT.has(failure.type ?? '') || TRANSIENT.has(failure.code ?? '')))
       );
   }
 }

@@ -1,4 +1,5 @@
-import type { PayloadConverter } from './payload.ts';
+import { decode, encode, fromBase64, toBase64 } from './encoding.ts';
+import { defaultPayloadConverter } from './payload.ts';
 import { fromWire, toWire } from './wire-payload.ts';
 import type { WirePayloadMap } from './wire/index.ts';
 
@@ -36,8 +37,12 @@ export interface SearchAttributeKey<T extends SearchAttributeType = SearchAttrib
   type: T;
 }
 
-/** A key with a value; null takes the attribute away. */
+/** A key with a value. */
 export type SearchAttributePair = {
+  [T in SearchAttributeType]: { key: SearchAttributeKey<T>; value: ValueOf[T] };
+}[SearchAttributeType];
+/** A key with a value; null takes the attribute away. */
+export type SearchAttributeUpdatePair = {
   [T in SearchAttributeType]: { key: SearchAttributeKey<T>; value: ValueOf[T] | null };
 }[SearchAttributeType];
 
@@ -50,65 +55,128 @@ export function defineSearchAttributeKey<T extends SearchAttributeType>(name: st
 export class TypedSearchAttributes {
   readonly #pairs = new Map<string, SearchAttributePair>();
 
+  /** @throws Error for a key that is given twice, TypeError for a value that is not of its key's type */
   constructor(pairs: readonly SearchAttributePair[] = []) {
     for (const pair of pairs) {
-      if (this.#pairs.has(pair.key.name)) throw new Error(`search attribute "${pair.key.name}" is given twice`);
-      this.#pairs.set(pair.key.name, pair);
+      if (this.#pairs.has(pair.key.name)) throw new Error(`Duplicate search attribute key: ${pair.key.name}`);
+      this.#pairs.set(pair.key.name, requireValue(pair));
     }
   }
 
   get<T extends SearchAttributeType>(key: SearchAttributeKey<T>): ValueOf[T] | undefined {
     const pair = this.#pairs.get(key.name);
-    return pair?.key.type === key.type ? ((pair.value ?? undefined) as ValueOf[T] | undefined) : undefined;
+    return pair?.key.type === key.type ? (pair.value as ValueOf[T]) : undefined;
   }
 
   getAll(): SearchAttributePair[] {
-    return [...this.#pairs.values()];
+    return [...this.#pairs.values()].map(
+      ({ key, value }) => ({ key: { ...key }, value: copyOf(value) }) as SearchAttributePair,
+    );
+  }
+
+  toJSON(): SearchAttributePair[] {
+    return this.getAll();
   }
 
   copy(): TypedSearchAttributes {
     return new TypedSearchAttributes(this.getAll());
   }
 
-  updateCopy(pairs: readonly SearchAttributePair[]): TypedSearchAttributes {
-    const merged = new Map(this.#pairs);
-    for (const pair of pairs) merged.set(pair.key.name, pair);
-    return new TypedSearchAttributes([...merged.values()].filter(({ value }) => value !== null));
+  /** A copy with these put in, and those taken away whose value is null. */
+  updateCopy(updates: readonly SearchAttributeUpdatePair[]): TypedSearchAttributes {
+    const merged = new Map(this.getAll().map((pair) => [pair.key.name, pair]));
+    for (const update of updates) {
+      if (update.value === null) merged.delete(update.key.name);
+      else merged.set(update.key.name, update as SearchAttributePair);
+    }
+    return new TypedSearchAttributes([...merged.values()]);
   }
 }
 
-/** Writes attributes, untyped and typed, as they travel: each a JSON payload with its type in the metadata where known. */
+/** Whether a value is one that an attribute of a type may hold. */
+export function isValidValueForType<T extends SearchAttributeType>(type: T, value: unknown): value is ValueOf[T] {
+  switch (type) {
+    case 'TEXT':
+    case 'KEYWORD':
+      return typeof value === 'string';
+    case 'INT':
+      return Number.isInteger(value);
+    case 'DOUBLE':
+      return Number.isFinite(value);
+    case 'BOOL':
+      return typeof value === 'boolean';
+    case 'DATETIME':
+      return Object.prototype.toString.call(value) === '[object Date]' && !Number.isNaN((value as Date).getTime());
+    case 'KEYWORD_LIST':
+      return Array.isArray(value) && value.every((one) => typeof one === 'string');
+    default:
+      return false;
+  }
+}
+
+function requireValue<P extends SearchAttributeUpdatePair>(pair: P): P {
+  if (pair.value !== null && !isValidValueForType(pair.key.type, pair.value)) {
+    throw new TypeError(
+      `search attribute "${pair.key.name}" holds ${pair.key.type}; this is ${JSON.stringify(pair.value) ?? typeof pair.value}`,
+    );
+  }
+  return pair;
+}
+
+function copyOf(value: SearchAttributePair['value']): SearchAttributePair['value'] {
+  return Array.isArray(value) ? [...value] : value instanceof Date ? new Date(value) : value;
+}
+
+/**
+ * Writes attributes, untyped and typed, as they travel: JSON payloads that lists can read, whatever converter the
+ * application has, with the type in the metadata where it is known.
+ * @throws TypeError for a value that is not of its key's type
+ */
 export function searchAttributesToWire(
-  converter: PayloadConverter,
   untyped: SearchAttributes | undefined,
-  typed: readonly SearchAttributePair[] | TypedSearchAttributes | undefined,
+  typed: readonly SearchAttributeUpdatePair[] | TypedSearchAttributes | undefined,
 ): WirePayloadMap | undefined {
   const map: WirePayloadMap = {};
   for (const [name, value] of Object.entries(untyped ?? {}))
-    if (value !== undefined) map[name] = toWire(converter, value);
-  for (const { key, value } of typed instanceof TypedSearchAttributes ? typed.getAll() : (typed ?? [])) {
-    map[key.name] = { encoding: 'json/plain', text: JSON.stringify(value), metadata: { type: key.type } };
+    if (value !== undefined) map[name] = toWire(defaultPayloadConverter, value);
+  const pairs = typed instanceof TypedSearchAttributes ? typed.getAll() : (typed ?? []).map(requireValue);
+  for (const { key, value } of pairs) {
+    map[key.name] = { encoding: 'json/plain', text: JSON.stringify(value), metadata: { type: typeToWire(key.type) } };
   }
   return Object.keys(map).length > 0 ? map : undefined;
 }
 
-/** Reads attributes back, both ways. */
-export function searchAttributesFromWire(
-  converter: PayloadConverter,
-  map: WirePayloadMap | undefined,
-): { untyped: SearchAttributes; typed: TypedSearchAttributes } {
+/** Reads attributes back, both ways. Null and an empty list stand for an attribute that was taken away. */
+export function searchAttributesFromWire(map: WirePayloadMap | undefined): {
+  untyped: SearchAttributes;
+  typed: TypedSearchAttributes;
+  /** Names of those that were taken away. */
+  removed: string[];
+} {
   const untyped: SearchAttributes = {};
   const pairs: SearchAttributePair[] = [];
+  const removed: string[] = [];
   for (const [name, wire] of Object.entries(map ?? {})) {
-    const type = typeof wire === 'object' ? (wire.metadata?.['type'] as SearchAttributeType | undefined) : undefined;
-    let value =
-      typeof wire === 'object' && wire.text !== undefined
-        ? (JSON.parse(wire.text) as unknown)
-        : fromWire(converter, wire);
-    if (value === null || value === undefined) continue;
+    const type = typeFromWire(wire);
+    let value = fromWire<unknown>(defaultPayloadConverter, wire);
+    if (value === null || value === undefined || (Array.isArray(value) && value.length === 0)) {
+      removed.push(name);
+      continue;
+    }
     if (type === 'DATETIME') value = new Date(value as string);
-    if (type) pairs.push({ key: { name, type }, value } as SearchAttributePair);
+    if (type !== undefined && isValidValueForType(type, value))
+      pairs.push({ key: { name, type }, value } as SearchAttributePair);
     untyped[name] = (Array.isArray(value) ? value : [value]) as SearchAttributeValue[];
   }
-  return { untyped, typed: new TypedSearchAttributes(pairs) };
+  return { untyped, typed: new TypedSearchAttributes(pairs), removed };
+}
+
+const typeToWire = (type: SearchAttributeType): string => toBase64(encode(type));
+
+/** The type that an attribute's payload names; undefined for none, and for one of a later release. */
+function typeFromWire(wire: WirePayloadMap[string]): SearchAttributeType | undefined {
+  const written = typeof wire === 'object' ? wire.metadata?.['type'] : undefined;
+  if (written === undefined) return undefined;
+  const type = decode(fromBase64(written));
+  return Object.hasOwn(SearchAttributeType, type) ? (type as SearchAttributeType) : undefined;
 }

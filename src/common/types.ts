@@ -1,8 +1,10 @@
 import type { Duration } from './duration.ts';
-import type { Payload } from './payload.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 import type { SearchAttributePair, SearchAttributes, TypedSearchAttributes } from './search-attributes.ts';
 
+/** What a workflow function returns, as it is awaited. */
+// oxlint-disable-next-line typescript/no-explicit-any
+export type WorkflowReturnType = Promise<any>;
 /** Any workflow function. */
 // oxlint-disable-next-line typescript/no-explicit-any -- the field's own type: arguments are the author's
 export type Workflow = (...args: any[]) => Promise<any>;
@@ -12,6 +14,8 @@ export type WorkflowResultType<W extends Workflow> = ReturnType<W> extends Promi
 /** What an activity function is. */
 // oxlint-disable-next-line typescript/no-explicit-any
 export type ActivityFunction<P extends any[] = any[], R = any> = (...args: P) => Promise<R>;
+/** Activities by name. */
+export type ActivityInterface = Record<string, ActivityFunction>;
 /** Activities by name, without their types. */
 export type UntypedActivities = Record<string, ActivityFunction>;
 /** The activities of an interface, as they are called from a workflow: always promises. */
@@ -30,8 +34,18 @@ export type WithWorkflowArgs<W extends Workflow, T> = T &
     ? { args: Parameters<W> | Readonly<Parameters<W>> }
     : { args?: Parameters<W> | Readonly<Parameters<W>> });
 
-/** Headers as interceptors see them. */
-export type Headers = Record<string, Payload>;
+/** What handles a signal. */
+// oxlint-disable-next-line typescript/no-explicit-any
+export type WorkflowSignalType = (...args: any[]) => Promise<void> | void;
+/** What answers a query. */
+// oxlint-disable-next-line typescript/no-explicit-any
+export type WorkflowQueryType = (...args: any[]) => any;
+/** What carries out an update. */
+// oxlint-disable-next-line typescript/no-explicit-any
+export type WorkflowUpdateType = (...args: any[]) => any;
+/** What refuses an update, by throwing. */
+// oxlint-disable-next-line typescript/no-explicit-any
+export type WorkflowUpdateValidatorType = (...args: any[]) => void;
 
 /** A signal, by name and argument types. */
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -167,4 +181,37 @@ export interface LocalActivityOptions {
   localRetryThreshold?: Duration;
   cancellationType?: ActivityCancellationType;
   summary?: string;
+}
+
+/** The parts of a handle that every handle on a workflow has, inside workflows and outside. */
+export interface BaseWorkflowHandle<W extends Workflow> {
+  readonly workflowId: string;
+  /** Waits for the result. */
+  result(): Promise<WorkflowResultType<W>>;
+  /** Sends a signal. */
+  // oxlint-disable-next-line typescript/no-explicit-any
+  signal<Args extends any[] = [], Name extends string = string>(
+    definition: SignalDefinition<Args, Name> | string,
+    ...args: Args
+  ): Promise<void>;
+}
+
+/** A stored history with the workflow that it belongs to. */
+export interface HistoryAndWorkflowId {
+  workflowId: string;
+  history: unknown;
+}
+
+/**
+ * The type of a workflow that is named by text or given as its function.
+ * @throws TypeError for a function without a name, and for what is neither
+ */
+export function extractWorkflowType(workflow: unknown): string {
+  const name = typeof workflow === 'function' ? workflow.name : workflow;
+  if (typeof name === 'string' && name !== '') return name;
+  throw new TypeError(
+    typeof workflow === 'function'
+      ? 'a workflow function needs a name; this one is anonymous'
+      : `a workflow is named by its type, or given as its function; this is ${workflow === null ? 'null' : typeof workflow}`,
+  );
 }

@@ -1,5 +1,5 @@
 import { decode, decodeIfUtf8, encode, fromBase64, toBase64 } from './encoding.ts';
-import { ValueError } from './failure.ts';
+import { ValueError } from './errors.ts';
 import {
   defaultPayloadConverter,
   encodingTypes,
@@ -80,49 +80,53 @@ export function fromWireMap(converter: PayloadConverter, map: WirePayloadMap | u
   return Object.fromEntries(Object.entries(map ?? {}).map(([key, wire]) => [key, fromWire(converter, wire)]));
 }
 
-const isWire = (value: unknown, key: string): boolean => PAYLOAD_KEYS.has(key) && value !== undefined;
-/** The fields of jobs, commands, tasks and failures that hold one payload, a list, or named ones. */
-const PAYLOAD_KEYS = new Set([
-  'value',
-  'input',
-  'details',
-  'heartbeatDetails',
-  'lastHeartbeatDetails',
-  'lastResult',
-  'memo',
-  'encodedAttributes',
-]);
+/** How a field of that name holds payloads, in jobs, commands, tasks and failures. */
+const HOLDS: Record<string, 'one' | 'list' | 'map'> = {
+  value: 'one',
+  lastResult: 'one',
+  encodedAttributes: 'one',
+  input: 'list',
+  details: 'list',
+  heartbeatDetails: 'list',
+  lastHeartbeatDetails: 'list',
+  memo: 'map',
+};
+/** Not encoded: the first are read by lists, the second by interceptors, which have no codec. */
+const LEFT_ALONE = new Set(['searchAttributes', 'headers']);
 
-/**
- * Runs codecs over every payload inside a message (jobs, commands, outcomes), leaving the rest as it is. Search
- * attributes and headers are not encoded: the first are read by lists, the second by interceptors.
- */
+/** Runs codecs over every payload inside a message (jobs, commands, outcomes), leaving the rest as it is. */
 export async function codeWire<T>(
   message: T,
   codecs: readonly PayloadCodec[],
   direction: 'encode' | 'decode',
 ): Promise<T> {
   if (codecs.length === 0) return message;
+  const order = direction === 'encode' ? [...codecs].reverse() : codecs;
   const run = async (wires: WirePayload[]): Promise<WirePayload[]> => {
     let payloads = wires.map(payloadFromWire);
-    const order = direction === 'encode' ? [...codecs].reverse() : codecs;
     for (const codec of order) payloads = await codec[direction](payloads);
     return payloads.map(payloadToWire);
+  };
+  const codeField = async (key: string, field: unknown): Promise<unknown> => {
+    if (field === undefined || LEFT_ALONE.has(key)) return field;
+    const holds = Object.hasOwn(HOLDS, key) ? HOLDS[key] : undefined;
+    if (holds === 'one') return (await run([field as WirePayload]))[0];
+    // `details` of a command that tells people something is text, and is theirs to read.
+    if (holds === 'list') return Array.isArray(field) ? run(field as WirePayload[]) : field;
+    if (holds === 'map') {
+      const names = Object.keys(field as WirePayloadMap);
+      const coded = await run(Object.values(field as WirePayloadMap));
+      return Object.fromEntries(names.map((name, index) => [name, coded[index]]));
+    }
+    return code(field);
   };
   const code = async (value: unknown): Promise<unknown> => {
     if (Array.isArray(value)) return Promise.all(value.map(code));
     if (typeof value !== 'object' || value === null) return value;
-    const copy: Record<string, unknown> = {};
-    for (const [key, field] of Object.entries(value)) {
-      if (!isWire(field, key)) copy[key] = key === 'searchAttributes' || key === 'headers' ? field : await code(field);
-      else if (Array.isArray(field)) copy[key] = await run(field as WirePayload[]);
-      else if (typeof field === 'object' && !('encoding' in (field as object))) {
-        const names = Object.keys(field as object);
-        const coded = await run(Object.values(field as WirePayloadMap));
-        copy[key] = Object.fromEntries(names.map((name, index) => [name, coded[index]]));
-      } else copy[key] = (await run([field as WirePayload]))[0];
-    }
-    return copy;
+    const fields = await Promise.all(
+      Object.entries(value).map(async ([key, field]) => [key, await codeField(key, field)] as const),
+    );
+    return Object.fromEntries(fields);
   };
   return (await code(message)) as T;
 }

@@ -15,6 +15,7 @@ export * from './errors.ts';
 export * from './exec.ts';
 export * from './ids.ts';
 export * from './limits.ts';
+export * from './load-module.ts';
 export * from './log.ts';
 export * from './ports.ts';
 export * from './system.ts';

@@ -10,11 +10,14 @@ export interface MemoryEngineOptions {
   random?: Random;
   log?: Log;
   admission?: Admission;
+  /** How long its lease lives; a test that skips time needs a long one. */
+  leaseTtlMs?: number;
 }
 
 /** An engine in this thread whose database is this process's memory: for tests. Closes with its last user. */
 export class MemoryEngine implements KernelAddress {
   readonly clock: Clock;
+  readonly isInThread = true;
   readonly #node: Promise<KernelNode>;
   #users = 1;
   #closed = false;
@@ -28,6 +31,7 @@ export class MemoryEngine implements KernelAddress {
       clock: this.clock,
       random: options.random ?? systemRandom(),
       log: options.log ?? silentLog,
+      ...(options.leaseTtlMs === undefined ? {} : { leaseTtlMs: options.leaseTtlMs }),
       ...(options.admission ? { admission: options.admission } : {}),
     });
   }

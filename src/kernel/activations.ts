@@ -555,7 +555,8 @@ export class Activations {
           timeoutType: 'START_TO_CLOSE',
           message: `the workflow task was not answered within ${activating.timeoutMs} ms by worker ${activating.worker.registration.identity}`,
         });
-      } else if (!activating.jobsDurable) {
+      } else if (!activating.jobsDurable && activating.arrivals.some(({ job }) => job.kind !== 'update-requested')) {
+        // Updates alone are not made durable early: nobody is acknowledged by it, and a rejected one leaves no trace.
         this.#commitUnder(run, activating);
       } else if (run.arrived.length > 0) {
         this.#commitJobs(run, run.arrived.splice(0), () => undefined);

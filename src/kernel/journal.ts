@@ -38,6 +38,9 @@ export interface JournalHooks {
   stalled(error: PleachError | undefined): void;
 }
 
+/** Turns of the loop in which a commit waits for more, as long as each brings some. */
+const GATHER_TURNS_MAX = 16;
+
 const RETRY_FIRST_MS = 20;
 const RETRY_MAX_MS = 2_000;
 
@@ -89,6 +92,11 @@ export class Journal {
 
   get lease(): Lease {
     return this.#lease;
+  }
+
+  /** Whether no commit is under way and none is wanted. */
+  get isIdle(): boolean {
+    return !this.#running && this.#queue.length === 0;
   }
 
   /** Entries that wait for the next commit. */
@@ -144,11 +152,23 @@ export class Journal {
   async #run(renewal: boolean): Promise<void> {
     let renew = renewal;
     while (!this.#closed && (this.#queue.length > 0 || renew)) {
+      if (!renew) await this.#gather();
       renew = false;
+      if (this.#closed) break;
       await this.#commit(this.#take());
     }
     this.#running = false;
     for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** Lets in what is at the door already: a turn of the loop costs microseconds, a commit a hundred times that. */
+  async #gather(): Promise<void> {
+    for (let turn = 0; turn < GATHER_TURNS_MAX; turn++) {
+      const before = this.#queue.length;
+      if (before >= LIMITS.commitActivationsMax) return;
+      await new Promise<void>((resolve) => this.#clock.soon(resolve));
+      if (this.#queue.length === before) return;
+    }
   }
 
   #take(): JournalEntry[] {

@@ -153,6 +153,14 @@ export class KernelNode {
     return node;
   }
 
+  /** Whether nothing is under way here or at a worker: only time, or someone outside, can move anything. */
+  get isQuiet(): boolean {
+    if (this.activations.waitingJobs > 0 || !this.journal.isIdle || this.#loading.size > 0) return false;
+    for (const queue of this.queues.values())
+      for (const worker of queue.workers) if (worker.tokens.size > 0) return false;
+    return true;
+  }
+
   /** Store time. */
   now(): number {
     return this.journal.now();
@@ -331,7 +339,8 @@ export class KernelNode {
 
   /** Arms the one timer of the node for its earliest deadline; called after anything was set. */
   arm(): void {
-    const at = Math.min(this.deadlines.nextAt ?? Infinity, this.#storedWakeAt);
+    // While stored runs are being woken, what is due among them is in hand: looking again at once would only spin.
+    const at = Math.min(this.deadlines.nextAt ?? Infinity, this.#waking ? Infinity : this.#storedWakeAt);
     if (at >= this.#timerAt || this.ended) return;
     this.#timer?.clear();
     this.#timerAt = at;

@@ -1,7 +1,8 @@
 /**
- * testing: worlds in which everything that can go wrong does, by a seed.
+ * testing: environments for users' tests, and worlds in which everything that can go wrong does, by a seed.
  *
- * Nouns: the world (nodes, workers, clients and a store in one process), the scheduler (the one owner of virtual time
+ * Nouns: the environment (an engine in memory whose time can jump), the activity environment; and, for ourselves, the
+ * world (nodes, workers, clients and a store in one process), the scheduler (the one owner of virtual time
  * and of chance), the simulated process (it can die, be paused, have a wrong clock), the faulty store, and the checker,
  * which watches from outside.
  *
@@ -12,6 +13,8 @@
  * When a world fails it names the promise that was broken, by its number in ARCHITECTURE.md, and its seed, which
  * repeats the story.
  */
+export * from './environment.ts';
+export * from './mock-activity-environment.ts';
 export * from './simulator/checker.ts';
 export * from './simulator/scheduler.ts';
 export * from './simulator/world.ts';

@@ -3,7 +3,6 @@ import {
   CancelledFailure,
   codeWire,
   decideRetry,
-  errorToFailure,
   fromWire,
   fromWireList,
   isCancellation,
@@ -331,7 +330,7 @@ export class Executor {
           },
         };
       }
-      const failure: WireFailure = errorToFailure(error, payloadConverter);
+      const failure: WireFailure = converter.failureConverter.errorToFailure(error, payloadConverter);
       return await codeWire({ status: 'failed' as const, failure }, payloadCodecs, 'encode');
     } finally {
       beats.stop();

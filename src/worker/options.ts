@@ -1,7 +1,5 @@
-import type { DataConverter, Duration, LoadedDataConverter } from '../common/index.ts';
-import { defaultPayloadConverter, type PayloadConverter } from '../common/index.ts';
+import type { DataConverter, Duration } from '../common/index.ts';
 import { LIMITS, PleachError } from '../core/index.ts';
-import { pathToFileURL } from 'node:url';
 import type { ActivityInterceptorsFactory } from './executor.ts';
 import type { NativeConnection } from './connection.ts';
 import type { WorkflowBundle } from './sandbox/index.ts';
@@ -86,22 +84,4 @@ export function checkOptions(options: WorkerOptions): void {
     if (typeof activity !== 'function')
       refuse(`activity "${name}" is a function; it is a ${typeof activity}`, { name });
   }
-}
-
-/** Loads the modules of a data converter. */
-export async function loadDataConverter(converter: DataConverter | undefined): Promise<LoadedDataConverter> {
-  const path = converter?.payloadConverterPath;
-  let payloadConverter: PayloadConverter = defaultPayloadConverter;
-  if (path !== undefined) {
-    const module = (await import(path.startsWith('file:') ? path : pathToFileURL(path).href)) as {
-      payloadConverter?: PayloadConverter;
-    };
-    if (typeof module.payloadConverter?.toPayload !== 'function') {
-      throw new PleachError('INVALID_ARGUMENT', `${path} exports no payloadConverter with toPayload and fromPayload`, {
-        path,
-      });
-    }
-    payloadConverter = module.payloadConverter;
-  }
-  return { payloadConverter, payloadCodecs: converter?.payloadCodecs ?? [] };
 }

@@ -1,16 +1,17 @@
 import {
   codeWire,
   type LoadedDataConverter,
+  loadDataConverter,
   msOptionalToNumber,
   msToNumber,
   type Segment,
   type WireOutcome,
 } from '../common/index.ts';
 import type { AttemptTask, FromKernel, ToKernel, WorkerRegistration } from '../contract/index.ts';
-import { type Clock, type Log, messageOf, PleachError, systemClock } from '../core/index.ts';
+import { type Clock, loadModule, type Log, messageOf, PleachError, systemClock } from '../core/index.ts';
 import { NativeConnection, workerIdentity } from './connection.ts';
 import { Executor, localKey } from './executor.ts';
-import { checkOptions, loadDataConverter, type WorkerOptions } from './options.ts';
+import { checkOptions, type WorkerOptions } from './options.ts';
 import { Runtime } from './runtime.ts';
 import {
   bundleWorkflowCode,
@@ -107,9 +108,7 @@ export class Worker {
         ...(spinMs === undefined ? {} : { spinMs }),
         ...(options.workflowHeapMb === undefined ? {} : { heapMb: options.workflowHeapMb }),
       };
-      this.#sandbox = connection.address.startsWith('memory:')
-        ? new InlineSandbox(sandbox)
-        : new ThreadedSandbox(sandbox);
+      this.#sandbox = connection.caller.address.isInThread ? new InlineSandbox(sandbox) : new ThreadedSandbox(sandbox);
     }
   }
 
@@ -119,7 +118,7 @@ export class Worker {
    */
   static async create(options: WorkerOptions): Promise<Worker> {
     checkOptions(options);
-    const converter = await loadDataConverter(options.dataConverter);
+    const converter = loadDataConverter(options.dataConverter, loadModule);
     const bundle =
       options.workflowBundle ??
       (options.workflowsPath === undefined ? undefined : await bundleFor(options.workflowsPath, options));
@@ -297,7 +296,7 @@ export class Worker {
       log: Runtime.instance().log,
       failureErrorTypes: options.workflowFailureErrorTypes ?? [],
     });
-    const converter = await loadDataConverter(options.dataConverter);
+    const converter = loadDataConverter(options.dataConverter, loadModule);
     const segments = await codeWire(history.segments, converter.payloadCodecs, 'decode');
     const replayed = context.replay(runId, segments);
     if (!('failure' in replayed)) return;
@@ -341,6 +340,9 @@ async function bundleFor(
     ...(options.dataConverter?.payloadConverterPath === undefined
       ? {}
       : { payloadConverterPath: options.dataConverter.payloadConverterPath }),
+    ...(options.dataConverter?.failureConverterPath === undefined
+      ? {}
+      : { failureConverterPath: options.dataConverter.failureConverterPath }),
     ...(options.bundlerOptions?.ignoreModules ? { ignoreModules: options.bundlerOptions.ignoreModules } : {}),
   });
 }

@@ -3,8 +3,8 @@ import {
   CancelledFailure,
   type Command,
   defaultPayloadConverter,
-  errorToFailure,
-  failureToError,
+  defaultFailureConverter,
+  type FailureConverter,
   fromWire,
   fromWireList,
   fromWireMap,
@@ -61,6 +61,7 @@ export interface ActivatorParts {
   workflowNames(): string[];
   interceptors: WorkflowInterceptors[];
   converter?: PayloadConverter;
+  failureConverter?: FailureConverter;
   historyLength: number;
   historyBytes: number;
   time: number;
@@ -78,6 +79,7 @@ type JobOf<K extends WorkflowJob['kind']> = Extract<WorkflowJob, { kind: K }>;
 export class Activator {
   readonly start: StartJob;
   readonly converter: PayloadConverter;
+  readonly failures: FailureConverter;
   readonly rootScope = new CancellationScope({ cancellable: true, parent: undefined });
   readonly interceptors: WorkflowInterceptors[];
   readonly parts: ActivatorParts;
@@ -128,12 +130,13 @@ export class Activator {
     this.parts = parts;
     this.start = start;
     this.converter = parts.converter ?? defaultPayloadConverter;
+    this.failures = parts.failureConverter ?? defaultFailureConverter;
     this.interceptors = parts.interceptors;
     this.now = parts.time;
     this.random = new Prng(start.randomSeed);
     this.failureTypes = parts.failureTypes;
     this.memo = fromWireMap(this.converter, start.memo);
-    const attributes = searchAttributesFromWire(this.converter, start.searchAttributes);
+    const attributes = searchAttributesFromWire(start.searchAttributes);
     this.info = {
       workflowId: start.workflowId,
       runId: start.runId,
@@ -160,7 +163,7 @@ export class Activator {
       searchAttributes: attributes.untyped,
       typedSearchAttributes: attributes.typed,
       lastResult: fromWire(this.converter, start.lastResult),
-      lastFailure: start.lastFailure && failureToError(start.lastFailure, this.converter),
+      lastFailure: start.lastFailure && this.failures.failureToError(start.lastFailure, this.converter),
       historyLength: parts.historyLength,
       historySize: parts.historyBytes,
       continueAsNewSuggested: false,
@@ -229,7 +232,7 @@ export class Activator {
         const error =
           job.failure.kind === 'already-started'
             ? new WorkflowExecutionAlreadyStartedError('Workflow execution already started', job.failure.workflowId, '')
-            : failureToError(job.failure, this.converter);
+            : this.failures.failureToError(job.failure, this.converter);
         take(this.childStarts, job.seq)?.reject(error);
         take(this.children, job.seq)?.reject(error);
         return;
@@ -237,18 +240,18 @@ export class Activator {
       case 'child-resolved':
         // A child that was cancelled before it started never says that it started.
         if (job.outcome.status !== 'completed')
-          take(this.childStarts, job.seq)?.reject(failureToError(job.outcome.failure, this.converter));
+          take(this.childStarts, job.seq)?.reject(this.failures.failureToError(job.outcome.failure, this.converter));
         this.#settle(take(this.children, job.seq), job.outcome);
         return;
       case 'signal-external-resolved': {
         const pending = take(this.externalSignals, job.seq);
-        if (job.failure) pending?.reject(failureToError(job.failure, this.converter));
+        if (job.failure) pending?.reject(this.failures.failureToError(job.failure, this.converter));
         else pending?.resolve(undefined);
         return;
       }
       case 'cancel-external-resolved': {
         const pending = take(this.externalCancels, job.seq);
-        if (job.failure) pending?.reject(failureToError(job.failure, this.converter));
+        if (job.failure) pending?.reject(this.failures.failureToError(job.failure, this.converter));
         else pending?.resolve(undefined);
         return;
       }
@@ -270,7 +273,7 @@ export class Activator {
   #settle(pending: Pending | undefined, outcome: WireOutcome): void {
     if (!pending) return;
     if (outcome.status === 'completed') pending.resolve(fromWire(this.converter, outcome.value));
-    else pending.reject(failureToError(outcome.failure, this.converter));
+    else pending.reject(this.failures.failureToError(outcome.failure, this.converter));
   }
 
   #begin(): void {
@@ -334,7 +337,7 @@ export class Activator {
     }
     if (error instanceof TemporalFailure || this.#failsWorkflow(error)) {
       const failure = error instanceof TemporalFailure ? error : ApplicationFailure.fromError(error);
-      this.#close({ kind: 'fail', failure: errorToFailure(failure, this.converter) });
+      this.#close({ kind: 'fail', failure: this.failures.errorToFailure(failure, this.converter) });
       return;
     }
     this.failTask(error, 'ERROR_THROWN');
@@ -352,7 +355,7 @@ export class Activator {
 
   /** Fails the workflow task: it is tried again until the code is mended. */
   failTask(error: unknown, cause: 'ERROR_THROWN' | 'TYPE_NOT_REGISTERED' | 'CONVERTER_FAILED' = 'ERROR_THROWN'): void {
-    this.taskFailure ??= { failure: errorToFailure(error, this.converter), cause };
+    this.taskFailure ??= { failure: this.failures.errorToFailure(error, this.converter), cause };
   }
 
   // ---- signals ----
@@ -422,7 +425,11 @@ export class Activator {
       else before.restore();
     } catch (error) {
       before.restore();
-      this.push({ kind: 'update-rejected', updateId, failure: errorToFailure(asFailure(error), this.converter) });
+      this.push({
+        kind: 'update-rejected',
+        updateId,
+        failure: this.failures.errorToFailure(asFailure(error), this.converter),
+      });
       return;
     }
     before.restore();
@@ -451,7 +458,7 @@ export class Activator {
           this.push({
             kind: 'update-completed',
             updateId,
-            outcome: { status: 'failed', failure: errorToFailure(asFailure(error), this.converter) },
+            outcome: { status: 'failed', failure: this.failures.errorToFailure(asFailure(error), this.converter) },
           });
         } else this.failTask(error);
       },
@@ -530,7 +537,7 @@ export class Activator {
       }
       return { id: query.id, value: toWire(this.converter, value) };
     } catch (error) {
-      return { id: query.id, failure: errorToFailure(asFailure(error), this.converter) };
+      return { id: query.id, failure: this.failures.errorToFailure(asFailure(error), this.converter) };
     } finally {
       before.restore();
     }
@@ -559,7 +566,7 @@ export class Activator {
   }
 
   toFailure(error: unknown): WireFailure {
-    return errorToFailure(asFailure(error), this.converter);
+    return this.failures.errorToFailure(asFailure(error), this.converter);
   }
 
   toWireArgs(args: readonly unknown[]) {

@@ -63,10 +63,7 @@ function startFields(activator: Activator, options: CommonWorkflowOptions): Part
   set('taskTimeoutMs', msOptionalToNumber(options.workflowTaskTimeout));
   set('startDelayMs', msOptionalToNumber(options.startDelay));
   set('memo', toWireMap(activator.converter, options.memo));
-  set(
-    'searchAttributes',
-    searchAttributesToWire(activator.converter, options.searchAttributes, options.typedSearchAttributes),
-  );
+  set('searchAttributes', searchAttributesToWire(options.searchAttributes, options.typedSearchAttributes));
   set('priority', options.priority?.priorityKey);
   set('staticSummary', options.staticSummary);
   set('staticDetails', options.staticDetails);

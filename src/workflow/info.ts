@@ -1,10 +1,4 @@
-import type {
-  Priority,
-  SearchAttributes,
-  TemporalFailure,
-  TypedSearchAttributes,
-  WireRetryPolicy,
-} from '../common/index.ts';
+import type { Priority, SearchAttributes, TypedSearchAttributes, WireRetryPolicy } from '../common/index.ts';
 
 /** What a run knows of itself. Times by the run's clock. */
 export interface WorkflowInfo {
@@ -31,7 +25,7 @@ export interface WorkflowInfo {
   readonly searchAttributes: SearchAttributes;
   readonly typedSearchAttributes: TypedSearchAttributes;
   readonly lastResult: unknown;
-  readonly lastFailure: TemporalFailure | undefined;
+  readonly lastFailure: Error | undefined;
   /** Events in the history, and its bytes, before this activation. */
   readonly historyLength: number;
   readonly historySize: number;

@@ -1,7 +1,8 @@
 import {
   type QueryDefinition,
-  type SearchAttributePair,
+  type SearchAttributeUpdatePair,
   type SearchAttributes,
+  TypedSearchAttributes,
   searchAttributesFromWire,
   searchAttributesToWire,
   type SignalDefinition,
@@ -166,20 +167,23 @@ function patch(patchId: string, deprecated: boolean): boolean {
 }
 
 /** Sets search attributes; an empty list, or null in a pair, takes one away. */
-export function upsertSearchAttributes(attributes: SearchAttributes | SearchAttributePair[]): void {
+export function upsertSearchAttributes(attributes: SearchAttributes | SearchAttributeUpdatePair[]): void {
   const activator = getActivator();
   if (attributes === null || attributes === undefined)
     throw new Error('searchAttributes must be a non-null SearchAttributes');
   const wire = Array.isArray(attributes)
-    ? searchAttributesToWire(activator.converter, undefined, attributes)
-    : searchAttributesToWire(activator.converter, attributes, undefined);
+    ? searchAttributesToWire(undefined, attributes)
+    : searchAttributesToWire(attributes, undefined);
   if (!wire) throw new Error('At least one search attribute must be provided');
   activator.push({ kind: 'upsert-search-attributes', attributes: wire });
-  const { untyped, typed } = searchAttributesFromWire(activator.converter, wire);
+  const { untyped, typed, removed } = searchAttributesFromWire(wire);
+  const searchAttributes = { ...activator.info.searchAttributes, ...untyped };
+  for (const name of removed) delete searchAttributes[name];
+  const kept = activator.info.typedSearchAttributes.getAll().filter(({ key }) => !removed.includes(key.name));
   activator.info = {
     ...activator.info,
-    searchAttributes: { ...activator.info.searchAttributes, ...untyped },
-    typedSearchAttributes: activator.info.typedSearchAttributes.updateCopy(typed.getAll()),
+    searchAttributes,
+    typedSearchAttributes: new TypedSearchAttributes(kept).updateCopy(typed.getAll()),
   };
 }
 

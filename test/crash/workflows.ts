@@ -13,6 +13,7 @@ import {
   setHandler,
   sleep,
 } from '../../src/entry/workflow.ts';
+import type { KillActivities } from './kill-program.ts';
 import type { CrashActivities } from './program.ts';
 
 const { act } = proxyActivities<CrashActivities>({
@@ -88,4 +89,21 @@ export async function locals(): Promise<string> {
   const one = await local.act('l-1');
   const two = await local.act('l-2');
   return one + two + (await act('after'));
+}
+
+const { kept } = proxyActivities<KillActivities>({
+  startToCloseTimeout: '20s',
+  retry: { initialInterval: 5, maximumInterval: 50 },
+});
+const once = proxyActivities<KillActivities>({ startToCloseTimeout: '20s', retry: { maximumAttempts: 1 } });
+
+/** Three steps that are repeated until they are done, and one that runs at most once. */
+export async function load(id: string): Promise<string> {
+  for (const step of ['1', '2', '3']) await kept(id, step);
+  try {
+    await once.kept(id, 'once');
+    return 'once done';
+  } catch {
+    return 'once lost';
+  }
 }

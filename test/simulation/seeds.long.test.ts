@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { runSeeds } from './run-seeds.ts';
 
-const SEEDS = Number(process.env['PLEACH_SEEDS'] ?? 600);
+const SEEDS = Number(process.env['PLEACH_SEEDS'] ?? 400);
 
 /** Where the seeds begin: derived from the tree, so that each change is tried under others, and each again under the same. */
 function firstSeed(): number {

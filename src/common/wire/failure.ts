@@ -19,6 +19,8 @@ export type WireFailure = WireFailureBase &
     | {
         kind: 'application';
         type?: string;
+        /** The code of a system error (ECONNREFUSED, …), where it had one; retry rules match it as they match the type. */
+        code?: string;
         nonRetryable?: boolean;
         details?: WirePayload[];
         nextRetryDelayMs?: number;

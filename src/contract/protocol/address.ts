@@ -9,6 +9,8 @@ export interface KernelAddress {
   release(): Promise<void>;
   /** The clock that an engine in this thread lives by, where it is not the host's: a test's. */
   readonly clock?: Clock;
+  /** Whether the engine lives in the caller's own thread: then workflow code does too. */
+  readonly isInThread?: boolean;
 }
 
 /** Opens an address of one scheme. */

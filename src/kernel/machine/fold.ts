@@ -1,6 +1,6 @@
 import type { Command, Job, Round, Segment, WorkflowJob } from '../../common/index.ts';
+import { countCommand, countJob, EVENTS_OF_ACTIVATION, isContinuation } from '../../contract/index.ts';
 import { LIMITS } from '../../core/index.ts';
-import { countCommand, countJob, EVENTS_OF_ACTIVATION } from './count.ts';
 import type { ActivityState, RunState } from './state.ts';
 import { ACTIVITY, CHILD, EXTERNAL, nextState, RefusedTransition, RUN, TIMER, UPDATE } from './tables.ts';
 
@@ -14,13 +14,7 @@ export function applySegment(state: RunState, segment: Segment, bytes: number): 
   state.seq = segment.seq;
   state.time = segment.time;
   state.bytes += bytes;
-  segment.rounds.forEach((round, index) => applyRound(state, round, index > 0 && isContinuation(segment, index)));
-}
-
-/** Whether a round only goes on with the activation in front of it: local activities that ended inside it. */
-function isContinuation(segment: Segment, index: number): boolean {
-  const first = segment.rounds[index]!.jobs[0];
-  return segment.rounds[index]!.commands !== undefined && first?.kind === 'local-activity-resolved';
+  segment.rounds.forEach((round, index) => applyRound(state, round, isContinuation(segment.rounds, index)));
 }
 
 /** Applies one round. */

@@ -14,6 +14,8 @@ export interface BundleOptions {
   interceptorModules?: string[];
   /** A module that exports `payloadConverter`. */
   payloadConverterPath?: string;
+  /** A module that exports `failureConverter`. */
+  failureConverterPath?: string;
   /** Modules that may be left out although they are not allowed; using them fails at run time. */
   ignoreModules?: string[];
 }
@@ -35,6 +37,7 @@ export interface BundleTable {
   workflows: string;
   interceptors: string[];
   converter: string | undefined;
+  failureConverter: string | undefined;
   runtime: string;
 }
 
@@ -70,8 +73,15 @@ export async function bundleWorkflowCode(options: BundleOptions): Promise<Workfl
   }
   const interceptors = (options.interceptorModules ?? []).map(toPath);
   const converter = options.payloadConverterPath === undefined ? undefined : toPath(options.payloadConverterPath);
+  const failures = options.failureConverterPath === undefined ? undefined : toPath(options.failureConverterPath);
   const runtime = own('workflow/index');
-  const entries = [workflows, ...interceptors, ...(converter ? [converter] : []), runtime];
+  const entries = [
+    workflows,
+    ...interceptors,
+    ...(converter ? [converter] : []),
+    ...(failures ? [failures] : []),
+    runtime,
+  ];
   const ignored = new Set(options.ignoreModules);
   const build: BuildOptions = {
     stdin: {
@@ -106,7 +116,7 @@ export async function bundleWorkflowCode(options: BundleOptions): Promise<Workfl
     contents.set(file, text);
     digest.update(file).update('\0').update(text).update('\0');
   }
-  digest.update(JSON.stringify([interceptors, converter]));
+  digest.update(JSON.stringify([interceptors, converter, failures]));
   const id = digest.digest('hex').slice(0, 32);
   const cached = cache.get(id);
   if (cached) return cached;
@@ -143,7 +153,7 @@ export async function bundleWorkflowCode(options: BundleOptions): Promise<Workfl
     code += `${part.code}\n}},\n`;
     line += part.code.split('\n').length + 1;
   }
-  code += `}, workflows: ${JSON.stringify(idOf(workflows))}, interceptors: ${JSON.stringify(interceptors.map(idOf))}, converter: ${JSON.stringify(converter && idOf(converter))}, runtime: ${JSON.stringify(idOf(runtime))} }))()`;
+  code += `}, workflows: ${JSON.stringify(idOf(workflows))}, interceptors: ${JSON.stringify(interceptors.map(idOf))}, converter: ${JSON.stringify(converter && idOf(converter))}, failureConverter: ${JSON.stringify(failures && idOf(failures))}, runtime: ${JSON.stringify(idOf(runtime))} }))()`;
   const bundle = { code, sourceMap: JSON.stringify({ version: 3, sections }), id };
   cache.set(id, bundle);
   return bundle;

@@ -186,7 +186,14 @@ export function makeRealm(
           failureTypes: parse(failureTypes),
           ...(table.converter === undefined
             ? {}
-            : { converter: lazyConverter(() => requireFrom(table.converter!, instance)) }),
+            : { converter: lazyConverter('payloadConverter', () => requireFrom(table.converter!, instance)) }),
+          ...(table.failureConverter === undefined
+            ? {}
+            : {
+                failureConverter: lazyConverter('failureConverter', () =>
+                  requireFrom(table.failureConverter!, instance),
+                ),
+              }),
         });
         instances.set(runId, instance);
         current = instance;
@@ -291,16 +298,21 @@ export function makeRealm(
     return workflow;
   }
 
-  function lazyConverter(load: () => any): any {
+  function lazyConverter(name: 'payloadConverter' | 'failureConverter', load: () => any): any {
     let converter: any;
     const get = (): any => {
-      converter ??= load().payloadConverter;
-      if (!converter) throw new TypeError('the module of payloadConverterPath exports no payloadConverter');
+      converter ??= load()[name];
+      if (!converter) throw new TypeError(`the module of ${name}Path exports no ${name}`);
       return converter;
     };
-    return {
-      toPayload: (value: unknown) => get().toPayload(value),
-      fromPayload: (payload: unknown) => get().fromPayload(payload),
-    };
+    return name === 'payloadConverter'
+      ? {
+          toPayload: (value: unknown) => get().toPayload(value),
+          fromPayload: (payload: unknown) => get().fromPayload(payload),
+        }
+      : {
+          errorToFailure: (error: unknown, payloads: unknown) => get().errorToFailure(error, payloads),
+          failureToError: (failure: unknown, payloads: unknown) => get().failureToError(failure, payloads),
+        };
   }
 }

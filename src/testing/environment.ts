@@ -1,0 +1,143 @@
+import { Client, type ClientOptions, Connection, WorkflowClient, type WorkflowClientOptions } from '../client/index.ts';
+import { type Duration, msToNumber, type Workflow, type WorkflowResultType } from '../common/index.ts';
+import { registerAddressOpener } from '../contract/index.ts';
+import { systemClock } from '../core/index.ts';
+import { MemoryEngine } from '../engine/index.ts';
+import { NativeConnection } from '../worker/index.ts';
+import { SkippingClock } from './skipping-clock.ts';
+
+/** What an environment may be made with. */
+export interface TestWorkflowEnvironmentOptions {
+  /** Options of its client. */
+  client?: Partial<Omit<ClientOptions, 'connection'>>;
+}
+
+let environments = 0;
+
+/** So long a lease that no skip outlasts it: a test's engine has no rival. */
+const LEASE_TTL_MS = 1e14;
+
+/**
+ * An engine in memory for tests, with a client and a connection for workers. With time skipping, time jumps to the next
+ * timer while a result, or `env.sleep`, is awaited and nothing else is under way; while an activity runs it does not.
+ *
+ * ```ts
+ * const env = await TestWorkflowEnvironment.createTimeSkipping();
+ * const worker = await Worker.create({ connection: env.nativeConnection, taskQueue: 'test', workflowsPath, activities });
+ * await worker.runUntil(env.client.workflow.execute(waitsAMonth, { workflowId: 'w', taskQueue: 'test' }));
+ * await env.teardown();
+ * ```
+ */
+export class TestWorkflowEnvironment {
+  readonly client: Client;
+  readonly connection: Connection;
+  readonly nativeConnection: NativeConnection;
+  readonly namespace = 'default';
+  readonly #engine: MemoryEngine;
+  readonly #clock: SkippingClock | undefined;
+
+  private constructor(
+    engine: MemoryEngine,
+    clock: SkippingClock | undefined,
+    connection: Connection,
+    nativeConnection: NativeConnection,
+    options: TestWorkflowEnvironmentOptions,
+  ) {
+    this.#engine = engine;
+    this.#clock = clock;
+    this.connection = connection;
+    this.nativeConnection = nativeConnection;
+    this.client = new Client({ ...options.client, connection });
+    Object.defineProperty(this.client, 'workflow', {
+      value: new SkippingWorkflowClient({ ...options.client, connection }, (work) => this.#skipping(work)),
+      enumerable: true,
+    });
+  }
+
+  /** An environment whose time jumps. */
+  static createTimeSkipping(options: TestWorkflowEnvironmentOptions = {}): Promise<TestWorkflowEnvironment> {
+    return TestWorkflowEnvironment.#create(new SkippingClock(), options);
+  }
+
+  /** An environment in real time. */
+  static createLocal(options: TestWorkflowEnvironmentOptions = {}): Promise<TestWorkflowEnvironment> {
+    return TestWorkflowEnvironment.#create(undefined, options);
+  }
+
+  static async #create(
+    clock: SkippingClock | undefined,
+    options: TestWorkflowEnvironmentOptions,
+  ): Promise<TestWorkflowEnvironment> {
+    const engine = new MemoryEngine(clock ? { clock, leaseTtlMs: LEASE_TTL_MS } : {});
+    const scheme = `testenv${++environments}:`;
+    registerAddressOpener(scheme, async () => engine.retain());
+    const connection = await Connection.connect({ address: scheme });
+    const nativeConnection = await NativeConnection.connect({ address: scheme });
+    return new TestWorkflowEnvironment(engine, clock, connection, nativeConnection, options);
+  }
+
+  /** The environment's time, in milliseconds since 1970. */
+  async currentTimeMs(): Promise<number> {
+    return (this.#clock ?? systemClock).now();
+  }
+
+  /** Waits by the environment's time: with time skipping, no longer than what happens meanwhile takes. */
+  readonly sleep = async (duration: Duration): Promise<void> => {
+    const clock = this.#clock ?? systemClock;
+    const until = clock.now() + msToNumber(duration);
+    const slept = new Promise<void>((resolve) => clock.after(msToNumber(duration), resolve));
+    await this.#skipping(() => slept, until);
+  };
+
+  /** Ends the environment; what it held is gone. */
+  async teardown(): Promise<void> {
+    await this.connection.close();
+    await this.nativeConnection.close();
+    await this.#engine.release();
+  }
+
+  /** Lets time jump while a promise is pending. */
+  async #skipping<T>(work: () => Promise<T>, until = Infinity): Promise<T> {
+    const clock = this.#clock;
+    if (!clock) return work();
+    const node = await this.#engine.node;
+    let isDone = false;
+    const pending = work().finally(() => {
+      isDone = true;
+    });
+    pending.catch(() => undefined);
+    let quietTurns = 0;
+    while (!isDone) {
+      await new Promise<void>((resolve) => clock.soon(resolve));
+      // Two quiet turns: what one turn has sent arrives in the next.
+      quietTurns = node.isQuiet ? quietTurns + 1 : 0;
+      if (quietTurns < 3 || isDone) continue;
+      quietTurns = 0;
+      const next = Math.min(node.deadlines.nextAt ?? Infinity, until);
+      if (next < Infinity) {
+        clock.skipTo(next);
+        node.arm();
+      }
+      await new Promise<void>((resolve) => systemClock.after(next < Infinity ? 0 : 1, resolve));
+    }
+    return pending;
+  }
+}
+
+/** Lets time jump while a result is awaited. */
+class SkippingWorkflowClient extends WorkflowClient {
+  readonly #skipping: <T>(work: () => Promise<T>) => Promise<T>;
+
+  constructor(options: WorkflowClientOptions, skipping: <T>(work: () => Promise<T>) => Promise<T>) {
+    super(options);
+    this.#skipping = skipping;
+  }
+
+  override async result<W extends Workflow>(
+    workflowId: string,
+    runId?: string,
+    options: { followRuns?: boolean } = {},
+  ): Promise<WorkflowResultType<W>> {
+    return this.#skipping(() => super.result<W>(workflowId, runId, options));
+  }
+}
