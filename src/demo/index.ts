@@ -1,11 +1,15 @@
 /**
  * demo: what `npm start` shows, on real input.
  *
- * Nouns: six tasks, a worktree and a branch for each, a ledger of every step, and a landing of the branches one after
- * another. One workflow drives it, one child workflow each task; git is real, and so is the SIGKILL that ends the
- * engine half way.
+ * Nouns: six tasks, a worktree and a branch for each, a ledger of every step, a landing of the branches one after
+ * another, and a summary that judges. One workflow drives it, one child workflow each task; git is real, and so is the
+ * SIGKILL by which the engine's process ends itself half way.
  *
- * It promises to show and to check: after the end, the ledger tells that no completed step was run again, and git tells
+ * Its files: `main.ts` narrates and starts the engine's process twice; `engine.ts` is that process; `workflows.ts` and
+ * `activities.ts` are what a user would write; `task-command.ts` is the program that each task runs; `ledger.ts` is
+ * written by the steps themselves, beside the engine's own history, and `verdict.ts` judges it; `summary.ts` asks git.
+ *
+ * It promises to show and to check: the ledger tells that no step whose completion was recorded ran again, and git tells
  * that every landed tree is the tree that was tested. Two tasks are meant not to land, one for a conflict and one for a
  * failing check; their branches stay.
  *

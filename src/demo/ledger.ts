@@ -1,26 +1,47 @@
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 
-/** A line of the ledger: a step began or ended. */
-export interface LedgerLine {
-  what: 'begin' | 'end';
-  step: string;
-  task: string;
-  attempt: number;
-  pid: number;
+/** A step of a task began, or came to an end of some kind. */
+export interface StepLine {
+  /** `refused` is a failure that is final (a failing check), `failed` one that is tried again. */
+  readonly what: 'begin' | 'end' | 'refused' | 'failed';
+  readonly step: string;
+  readonly task: string;
+  /** From 1, as the engine counts. */
+  readonly attempt: number;
+  readonly pid: number;
 }
 
-/** Writes a line, on the disk when this returns: the ledger has a truth of its own beside the engine's. */
+/** The engine answered that a task's workflow is completed, so everything it did until here is durable. */
+export interface RecordedLine {
+  readonly what: 'recorded';
+  readonly task: string;
+  readonly pid: number;
+}
+
+/** The last act of a process before it ends itself. */
+export interface KilledLine {
+  readonly what: 'killed';
+  readonly pid: number;
+}
+
+/** A line of the ledger. */
+export type LedgerLine = StepLine | RecordedLine | KilledLine;
+
+/**
+ * Writes a line, on the disk when this returns: the ledger has a truth of its own beside the engine's.
+ * The line feed comes first, so that a line cut short by a crash spoils itself and not the one written after it.
+ */
 export function writeLedger(path: string, line: LedgerLine): void {
   const file = openSync(path, 'a');
   try {
-    writeSync(file, `${JSON.stringify(line)}\n`);
+    writeSync(file, `\n${JSON.stringify(line)}`);
     fsyncSync(file);
   } finally {
     closeSync(file);
   }
 }
 
-/** Reads it; a line that was being written when its process died is left out. */
+/** Reads it, in the order written; empty where there is none yet. A line that was cut short is left out. */
 export function readLedger(path: string): LedgerLine[] {
   if (!existsSync(path)) return [];
   return readFileSync(path, 'utf8')
@@ -29,32 +50,7 @@ export function readLedger(path: string): LedgerLine[] {
       try {
         return text === '' ? [] : [JSON.parse(text) as LedgerLine];
       } catch {
-        return [];
+        return []; // cut short: whoever wrote it died before the line was on the disk, and so before it told anyone
       }
     });
-}
-
-/** What the ledger proves. */
-export interface LedgerVerdict {
-  stepsRun: number;
-  /** Steps that had begun and not ended when the engine died, and were begun again. */
-  repeated: string[];
-  /** Steps that had ended and were begun again: there must be none. */
-  rerun: string[];
-}
-
-/** Judges a ledger: an ended step must never begin again. */
-export function judgeLedger(lines: readonly LedgerLine[]): LedgerVerdict {
-  const ended = new Set<string>();
-  const begun = new Set<string>();
-  const repeated: string[] = [];
-  const rerun: string[] = [];
-  for (const { what, step, task } of lines) {
-    const key = `${step} ${task}`;
-    if (what === 'end') ended.add(key);
-    else if (ended.has(key)) rerun.push(key);
-    else if (begun.has(key)) repeated.push(key);
-    if (what === 'begin') begun.add(key);
-  }
-  return { stepsRun: ended.size, repeated, rerun };
 }

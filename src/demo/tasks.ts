@@ -47,7 +47,7 @@ export const TASKS: readonly Task[] = [
     does: 'write-note',
     file: 'plan.md',
     text: '# Plan\n\nFirst the hedge, then the wall.\n',
-    worksMs: 1900,
+    worksMs: 2200,
     expected: 'landed',
   },
   {
@@ -56,7 +56,7 @@ export const TASKS: readonly Task[] = [
     does: 'write-note',
     file: 'plan.md',
     text: '# Plan\n\nFirst the wall, then the hedge.\n',
-    worksMs: 2300,
+    worksMs: 3000,
     expected: 'conflict',
   },
   {

@@ -95,7 +95,7 @@ export const powerOwners: Record<Power, readonly string[]> = {
   // realm-globals.ts makes the sandbox's own clock and timers.
   clock: ['src/core/', 'src/worker/sandbox/realm-globals.ts', 'src/workflow/', 'src/vcs/git.ts', 'web/'],
   random: ['src/core/', 'src/workflow/', 'web/'],
-  // The demonstration starts the engine's process in order to kill it.
+  // The demonstration starts the engine's process again after it has ended itself.
   processes: ['src/vcs/git.ts', 'src/core/exec.ts', 'src/demo/main.ts'],
   sql: ['src/store/sqlite/', 'src/store/postgres/'],
   sockets: [
