@@ -1,6 +1,15 @@
 import { decode, decodeIfUtf8, encode, fromBase64, toBase64 } from './encoding.ts';
 import { ValueError } from './failure.ts';
-import { defaultPayloadConverter, encodingTypes, METADATA_ENCODING_KEY, type Payload, type PayloadCodec, type PayloadConverter, RawValue, isBytes } from './payload.ts';
+import {
+  defaultPayloadConverter,
+  encodingTypes,
+  METADATA_ENCODING_KEY,
+  type Payload,
+  type PayloadCodec,
+  type PayloadConverter,
+  RawValue,
+  isBytes,
+} from './payload.ts';
 import type { EncodedPayload, WirePayload, WirePayloadMap } from './wire/index.ts';
 
 /** Writes a payload as it travels. */
@@ -23,15 +32,18 @@ export function payloadFromWire(wire: WirePayload): Payload {
   if (typeof wire === 'string') {
     return { metadata: { [METADATA_ENCODING_KEY]: encode(encodingTypes.METADATA_ENCODING_JSON) }, data: encode(wire) };
   }
-  const metadata: Record<string, Uint8Array> = { [METADATA_ENCODING_KEY]: encode(wire.encoding) };
-  for (const [key, value] of Object.entries(wire.metadata ?? {})) metadata[key] = fromBase64(value);
+  const metadata: Record<string, Uint8Array> = Object.fromEntries([
+    [METADATA_ENCODING_KEY, encode(wire.encoding)],
+    ...Object.entries(wire.metadata ?? {}).map(([key, value]) => [key, fromBase64(value)] as const),
+  ]);
   if (wire.text !== undefined) return { metadata, data: encode(wire.text) };
   return wire.base64 === undefined ? { metadata } : { metadata, data: fromBase64(wire.base64) };
 }
 
 /** Writes a value as it travels. JSON under the default converter, nearly everything, is its text and no bytes. */
 export function toWire(converter: PayloadConverter, value: unknown): WirePayload {
-  if (converter !== defaultPayloadConverter || value instanceof RawValue) return payloadToWire(converter.toPayload(value));
+  if (converter !== defaultPayloadConverter || value instanceof RawValue)
+    return payloadToWire(converter.toPayload(value));
   if (value === undefined) return { encoding: encodingTypes.METADATA_ENCODING_NULL };
   if (isBytes(value)) return { encoding: encodingTypes.METADATA_ENCODING_RAW, base64: toBase64(value) };
   const text = JSON.stringify(value) as string | undefined;
@@ -57,7 +69,10 @@ export function fromWireList(converter: PayloadConverter, list: readonly WirePay
 }
 
 /** Writes named values. */
-export function toWireMap(converter: PayloadConverter, map: Record<string, unknown> | undefined): WirePayloadMap | undefined {
+export function toWireMap(
+  converter: PayloadConverter,
+  map: Record<string, unknown> | undefined,
+): WirePayloadMap | undefined {
   if (!map) return undefined;
   return Object.fromEntries(Object.entries(map).map(([key, value]) => [key, toWire(converter, value)]));
 }
@@ -84,7 +99,11 @@ const PAYLOAD_KEYS = new Set([
  * Runs codecs over every payload inside a message (jobs, commands, outcomes), leaving the rest as it is. Search
  * attributes and headers are not encoded: the first are read by lists, the second by interceptors.
  */
-export async function codeWire<T>(message: T, codecs: readonly PayloadCodec[], direction: 'encode' | 'decode'): Promise<T> {
+export async function codeWire<T>(
+  message: T,
+  codecs: readonly PayloadCodec[],
+  direction: 'encode' | 'decode',
+): Promise<T> {
   if (codecs.length === 0) return message;
   const run = async (wires: WirePayload[]): Promise<WirePayload[]> => {
     let payloads = wires.map(payloadFromWire);
@@ -97,9 +116,11 @@ export async function codeWire<T>(message: T, codecs: readonly PayloadCodec[], d
     if (typeof value !== 'object' || value === null) return value;
     const copy: Record<string, unknown> = {};
     for (const [key, field] of Object.entries(value)) {
-      if (!isWire(field, key)) copy[key] = key === 'searchAttributes' || key === 'headers' ? field : await code(field);
+      // Current details are text for people to read, under a name that elsewhere means a list of payloads.
+      if (!isWire(field, key) || (key === 'details' && typeof field === 'string'))
+        copy[key] = key === 'searchAttributes' || key === 'headers' ? field : await code(field);
       else if (Array.isArray(field)) copy[key] = await run(field as WirePayload[]);
-      else if (typeof field === 'object' && !('encoding' in (field as object))) {
+      else if (key === 'memo') {
         const names = Object.keys(field as object);
         const coded = await run(Object.values(field as WirePayloadMap));
         copy[key] = Object.fromEntries(names.map((name, index) => [name, coded[index]]));
