@@ -3,7 +3,7 @@ export type Duration = number | StringValue;
 /** Text that names a length of time. */
 export type StringValue = `${number}` | `${number}${string}` | `${number} ${string}`;
 
-const UNITS: Record<string, number> = {};
+const UNITS = new Map<string, number>();
 for (const [ms, names] of [
   [1, 'ms msec msecs millisecond milliseconds'],
   [1000, 's sec secs second seconds'],
@@ -13,7 +13,7 @@ for (const [ms, names] of [
   [604_800_000, 'w week weeks'],
   [31_557_600_000, 'y yr yrs year years'],
 ] as const) {
-  for (const name of names.split(' ')) UNITS[name] = ms;
+  for (const name of names.split(' ')) UNITS.set(name, ms);
 }
 
 /**
@@ -27,7 +27,7 @@ export function msToNumber(duration: Duration): number {
   }
   const match =
     typeof duration === 'string' && duration.length <= 100 ? /^\s*(-?\d*\.?\d+)\s*([a-z]*)\s*$/i.exec(duration) : null;
-  const unit = match ? UNITS[match[2]!.toLowerCase() || 'ms'] : undefined;
+  const unit = match ? UNITS.get(match[2]!.toLowerCase() || 'ms') : undefined;
   if (!match || unit === undefined) {
     throw new TypeError(
       `a duration is a number of milliseconds, or text like "500ms", "10s", "5 minutes", "1.5h", "2 days"; this is ${JSON.stringify(duration)}`,

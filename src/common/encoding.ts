@@ -64,18 +64,20 @@ export function decodePlainly(bytes: Uint8Array, strict: boolean): string | unde
               ? 4
               : 0;
     let point = length === 1 ? first : first & (0x7f >> length);
-    let good = length > 0 && i + length <= bytes.length;
-    for (let k = 1; good && k < length; k++) {
-      const next = bytes[i + k]!;
-      good = (next & 0xc0) === 0x80;
+    // The second byte also bars what is too long a form, a surrogate, or past the last code point.
+    let read = 1;
+    for (; read < length && i + read < bytes.length; read++) {
+      const next = bytes[i + read]!;
+      const least = read > 1 ? 0x80 : first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80;
+      const most = read > 1 ? 0xbf : first === 0xed ? 0x9f : first === 0xf4 ? 0x8f : 0xbf;
+      if (next < least || next > most) break;
       point = (point << 6) | (next & 63);
     }
-    good &&= !(length === 3 && (point < 0x800 || (point >= 0xd800 && point <= 0xdfff)));
-    good &&= !(length === 4 && (point < 0x10000 || point > 0x10ffff));
-    if (!good) {
+    if (read !== length) {
       if (strict) return undefined;
+      // One mark for all that could have begun a character, as the Encoding standard has it.
       text += '\ufffd';
-      i++;
+      i += read;
       continue;
     }
     text += String.fromCodePoint(point);

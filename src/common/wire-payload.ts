@@ -32,8 +32,10 @@ export function payloadFromWire(wire: WirePayload): Payload {
   if (typeof wire === 'string') {
     return { metadata: { [METADATA_ENCODING_KEY]: encode(encodingTypes.METADATA_ENCODING_JSON) }, data: encode(wire) };
   }
-  const metadata: Record<string, Uint8Array> = { [METADATA_ENCODING_KEY]: encode(wire.encoding) };
-  for (const [key, value] of Object.entries(wire.metadata ?? {})) metadata[key] = fromBase64(value);
+  const metadata: Record<string, Uint8Array> = Object.fromEntries([
+    [METADATA_ENCODING_KEY, encode(wire.encoding)],
+    ...Object.entries(wire.metadata ?? {}).map(([key, value]) => [key, fromBase64(value)] as const),
+  ]);
   if (wire.text !== undefined) return { metadata, data: encode(wire.text) };
   return wire.base64 === undefined ? { metadata } : { metadata, data: fromBase64(wire.base64) };
 }

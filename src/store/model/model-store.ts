@@ -28,7 +28,6 @@ export class ModelData {
   readonly inbox = new Map<string, InboxRow>();
   readonly attempts = new Map<RunId, Map<number, AttemptRow>>();
   readonly open = new Map<string, RunId>();
-  readonly latest = new Map<string, RunId>();
 }
 
 const key = (namespace: string, workflowId: string): string => `${namespace}\0${workflowId}`;
@@ -92,11 +91,17 @@ export class ModelStore implements Store {
     const conflict = (what: string): never => {
       throw new PleachError('UNEXPECTED', `committing: ${what} is there already`, {});
     };
+    const opening = new Set<string>();
+    const made = new Set<RunId>();
     for (const row of batch.newRuns) {
-      const open = this.#data.open.get(key(row.namespace, row.workflowId));
+      const id = key(row.namespace, row.workflowId);
+      if (row.status === 'RUNNING' && opening.has(id)) conflict(`an open run of ${row.workflowId}`);
+      if (row.status === 'RUNNING') opening.add(id);
+      const open = this.#data.open.get(id);
       if (row.status === 'RUNNING' && open !== undefined && !closing.has(open))
         conflict(`an open run of ${row.workflowId}`);
-      if (this.#data.runs.has(row.run)) conflict(`run ${row.run}`);
+      if (this.#data.runs.has(row.run) || made.has(row.run)) conflict(`run ${row.run}`);
+      made.add(row.run);
     }
     const nextSeq = new Map<RunId, number>();
     const nextPos = new Map<Partition, number>();
@@ -108,7 +113,12 @@ export class ModelStore implements Store {
       if (row.pos !== pos) conflict(`position ${row.pos} of partition ${row.partition} (next is ${pos})`);
       nextPos.set(row.partition, pos + 1);
     }
-    for (const row of batch.inboxIn) if (this.#data.inbox.has(inboxKey(row))) conflict(`message ${inboxKey(row)}`);
+    const sent = new Set<string>();
+    for (const row of batch.inboxIn) {
+      const id = inboxKey(row);
+      if (this.#data.inbox.has(id) || sent.has(id)) conflict(`message ${id}`);
+      sent.add(id);
+    }
   }
 
   #write(batch: Batch): void {
@@ -121,7 +131,6 @@ export class ModelStore implements Store {
     }
     for (const row of batch.newRuns) {
       data.runs.set(row.run, { ...row });
-      data.latest.set(key(row.namespace, row.workflowId), row.run);
       if (row.status === 'RUNNING') data.open.set(key(row.namespace, row.workflowId), row.run);
     }
     for (const row of batch.segments) {
@@ -143,15 +152,32 @@ export class ModelStore implements Store {
 
   async release(lease: Lease): Promise<void> {
     const row = this.#data.nodes.get(lease.node);
-    if (row && row.epoch === lease.epoch) row.until = 0;
+    if (!row || row.epoch !== lease.epoch) return;
+    // Whatever still travels under the lease that was given up meets a new epoch.
+    row.epoch++;
+    row.batch = 0;
+    row.until = 0;
   }
 
   async findRuns(keys: readonly RunKey[]): Promise<(RunRow | undefined)[]> {
     return keys.map((k) => {
-      const id = 'runId' in k ? (k.runId as RunId) : this.#data.latest.get(key(k.namespace, k.workflowId));
+      const id = 'runId' in k ? (k.runId as RunId) : this.#latest(k.namespace, k.workflowId);
       const row = id === undefined ? undefined : this.#data.runs.get(id);
       return row ? { ...row } : undefined;
     });
+  }
+
+  /** The open run of a workflow id, else the one that started last: a wall clock that went back hides no open run. */
+  #latest(namespace: string, workflowId: string): RunId | undefined {
+    const open = this.#data.open.get(key(namespace, workflowId));
+    if (open !== undefined) return open;
+    let last: RunRow | undefined;
+    for (const row of this.#data.runs.values()) {
+      if (row.namespace !== namespace || row.workflowId !== workflowId) continue;
+      if (!last || row.startedAt > last.startedAt || (row.startedAt === last.startedAt && row.run > last.run))
+        last = row;
+    }
+    return last?.run;
   }
 
   async loadSegments(run: RunId, fromSeq: number, limit: number): Promise<SegmentRow[]> {

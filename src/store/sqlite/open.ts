@@ -18,6 +18,8 @@ export interface OpenOptions {
 }
 
 const HEADER = 'SQLite format 3\0';
+/** Where a SQLite file keeps the number that names its program. */
+const APPLICATION_ID_AT = 68;
 
 /** Opens or makes a file, and knows it for ours before anything is written to it. */
 export function openFile(path: string, options: OpenOptions): { db: DatabaseSync; identity: StoreIdentity } {
@@ -30,6 +32,7 @@ export function openFile(path: string, options: OpenOptions): { db: DatabaseSync
     throw storeError(doing, error);
   }
   try {
+    requireKnown(db, path);
     db.exec('pragma journal_mode = wal');
     db.exec('pragma synchronous = full');
     // macOS answers an ordinary sync before the platter has it.
@@ -64,23 +67,45 @@ function requireOurs(path: string, doing: string): void {
     throw new PleachError('DATABASE_UNOPENABLE', `${doing}: it is not a file. Name a file`, { path });
   }
   if (stat.size === 0) return;
-  const head = Buffer.alloc(HEADER.length);
-  const file = openSync(path, 'r');
+  const head = Buffer.alloc(APPLICATION_ID_AT + 4);
   try {
-    readSync(file, head, 0, head.length, 0);
-  } finally {
-    closeSync(file);
+    const file = openSync(path, 'r');
+    try {
+      readSync(file, head, 0, head.length, 0);
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    throw new PleachError(
+      'DATABASE_UNOPENABLE',
+      `${doing}: the file cannot be read (${messageOf(error)}). Check who may read it`,
+      { path },
+      { cause: error },
+    );
   }
-  if (head.toString('latin1') !== HEADER) {
+  if (head.toString('latin1', 0, HEADER.length) !== HEADER) {
     throw new PleachError(
       'DATABASE_NOT_OURS',
       `${doing}: the file is not a SQLite database, and was left as it is. Name another file`,
       { path },
     );
   }
+  if (head.readUInt32BE(APPLICATION_ID_AT) === APPLICATION_ID) return;
+  // Not ours by its first page, unless ours is still in the log beside it. A reader's look changes nothing, not even
+  // where another program has left a log.
+  let reader: DatabaseSync | undefined;
+  try {
+    reader = new DatabaseSync(path, { readOnly: true });
+    requireKnown(reader, path);
+  } catch (error) {
+    throw storeError(doing, error);
+  } finally {
+    reader?.close();
+  }
 }
 
-function migrate(db: DatabaseSync, path: string, partitions: number): StoreIdentity {
+/** Reads only: whose database it is, and whether this release knows its tables. */
+function requireKnown(db: DatabaseSync, path: string): number {
   const version = (db.prepare('pragma user_version').get() as { user_version: number }).user_version;
   const application = (db.prepare('pragma application_id').get() as { application_id: number }).application_id;
   if (application !== APPLICATION_ID) {
@@ -100,7 +125,11 @@ function migrate(db: DatabaseSync, path: string, partitions: number): StoreIdent
       { path, found: version, known: SCHEMA_VERSION },
     );
   }
-  if (version < SCHEMA_VERSION) create(db, partitions);
+  return version;
+}
+
+function migrate(db: DatabaseSync, path: string, partitions: number): StoreIdentity {
+  if (requireKnown(db, path) < SCHEMA_VERSION) create(db, partitions);
   const read = db.prepare('select value from meta where key = ?');
   const value = (key: string): string => (read.get(key) as { value: string }).value;
   const identity = { partitions: Number(value('partitions')), hash: value('hash'), schema: SCHEMA_VERSION };

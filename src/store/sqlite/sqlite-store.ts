@@ -37,7 +37,12 @@ export class SqliteStore implements Store {
     this.#db = db;
     this.identity = identity;
     this.#clock = clock;
-    this.#sql = prepareAll(db);
+    try {
+      this.#sql = prepareAll(db);
+    } catch (error) {
+      db.close();
+      throw storeError(`opening ${path}`, error);
+    }
   }
 
   async acquire(node: NodeId, ttlMs: number, dead?: string): Promise<Acquisition> {
@@ -106,6 +111,7 @@ export class SqliteStore implements Store {
         row.wakeAt ?? null,
       );
     }
+    this.#requireDense(batch.segments);
     for (const row of batch.segments) {
       sql.insertSegment.run(
         runKey(row.run),
@@ -127,9 +133,31 @@ export class SqliteStore implements Store {
     for (const run of batch.attemptsOfClosed) sql.deleteAttempts.run(runKey(run));
   }
 
+  /** A gap in a run or in a partition's log could never be read back: such a batch is a broken caller's. */
+  #requireDense(segments: readonly SegmentRow[]): void {
+    const seqs = new Map<RunId, number>();
+    const heads = new Map<Partition, number>();
+    for (const row of segments) {
+      const seq =
+        1 + (seqs.get(row.run) ?? (this.#sql.lastSeq.get(runKey(row.run)) as { seq: number | null }).seq ?? 0);
+      const pos =
+        1 + (heads.get(row.partition) ?? (this.#sql.head.get(row.partition) as { pos: number | null }).pos ?? 0);
+      if (row.seq !== seq || row.pos !== pos) {
+        throw new PleachError(
+          'UNEXPECTED',
+          `committing: segment ${row.seq} of run ${row.run} at position ${row.pos} of partition ${row.partition}; next are segment ${seq} and position ${pos}`,
+          { run: row.run, seq: row.seq, pos: row.pos },
+        );
+      }
+      seqs.set(row.run, seq);
+      heads.set(row.partition, pos);
+    }
+  }
+
   async release(lease: Lease): Promise<void> {
     this.#transaction('giving the database back', () => {
-      // The row stays with its epoch and no time left: the next node counts on from it.
+      // The row stays, a step on and with no time left: the next node counts on from it, and what still travels under
+      // the lease that was given up is fenced.
       this.#sql.expire.run(lease.node, lease.epoch);
     });
   }
@@ -140,7 +168,9 @@ export class SqliteStore implements Store {
         const row =
           'runId' in key
             ? this.#sql.runById.get(runKey(key.runId as RunId))
-            : this.#sql.latestRun.get(key.namespace, key.workflowId);
+            : // The open one first: a wall clock that went back must not hide it behind one that has closed.
+              (this.#sql.openRun.get(key.namespace, key.workflowId) ??
+              this.#sql.latestRun.get(key.namespace, key.workflowId));
         return row ? toRunRow(row as unknown as RawRun) : undefined;
       }),
     );
@@ -325,9 +355,10 @@ function prepareAll(db: DatabaseSync) {
     insertNode: sql('insert into node (id, epoch, batch, until) values (?, ?, ?, ?)'),
     raise: sql('update node set epoch = epoch + 1, batch = 0, until = ? where id = ? and epoch = ?'),
     fence: sql('update node set batch = batch + 1, until = ? where id = ? and epoch = ? and batch = ?'),
-    expire: sql('update node set until = 0 where id = ? and epoch = ?'),
+    expire: sql('update node set epoch = epoch + 1, batch = 0, until = 0 where id = ? and epoch = ?'),
     insertRun: sql(`insert into run (${RUN_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
     changeRun: sql('update run set status = ?, closed_at = ?, wake_at = ? where id = ?'),
+    openRun: sql(`select ${RUN_COLUMNS} from run where namespace = ? and workflow_id = ? and status = 'RUNNING'`),
     latestRun: sql(
       `select ${RUN_COLUMNS} from run where namespace = ? and workflow_id = ? order by started_at desc, id desc limit 1`,
     ),
@@ -345,6 +376,7 @@ function prepareAll(db: DatabaseSync) {
     segments: sql(
       'select seq, part, pos, format, first_event, events, time, crc, body from segment where run = ? and seq >= ? order by seq limit ?',
     ),
+    lastSeq: sql('select max(seq) as seq from segment where run = ?'),
     head: sql('select max(pos) as pos from segment where part = ?'),
     insertInbox: sql('insert into inbox (to_part, from_part, from_pos, i, to_run, body) values (?, ?, ?, ?, ?, ?)'),
     deleteInbox: sql('delete from inbox where to_part = ? and from_part = ? and from_pos = ? and i = ?'),

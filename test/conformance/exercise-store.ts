@@ -1,0 +1,553 @@
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { Clock, NodeId, Partition, RunId } from '../../src/core/index.ts';
+import {
+  type Acquisition,
+  type Batch,
+  emptyBatch,
+  type InboxRow,
+  type Lease,
+  NEVER,
+  type RunRow,
+  type SegmentRow,
+  type Store,
+} from '../../src/store/index.ts';
+
+/** One database that several stores may look at, each as a process of its own. */
+export interface World {
+  open(): Store;
+  /** Copies the whole database aside; every store of this world must be closed first. */
+  copy(): void;
+  /** Puts the copy back in its place. */
+  putBack(): void;
+  dispose(): void;
+}
+
+const TTL_MS = 10_000;
+const NODE_A = 'node-a' as NodeId;
+const NODE_B = 'node-b' as NodeId;
+
+/** A wall clock that stands until it is moved. */
+export function handClock(): Clock & { at: number } {
+  return {
+    at: 1_000_000,
+    now() {
+      return this.at;
+    },
+    monotonicMs() {
+      return this.at;
+    },
+    after: () => ({ clear: () => undefined }),
+    every: () => ({ clear: () => undefined }),
+    soon: () => undefined,
+  };
+}
+
+/** A run id that sorts by its number. */
+export function runId(number: number): RunId {
+  return `01900000-0000-7000-8000-${number.toString(16).padStart(12, '0')}` as RunId;
+}
+
+/** A row of an open run. */
+export function runRow(number: number, change: Partial<RunRow> = {}): RunRow {
+  return {
+    run: runId(number),
+    namespace: 'default',
+    workflowId: `order-${number}`,
+    partition: 3 as Partition,
+    type: 'order',
+    queue: 'main',
+    firstRun: runId(number),
+    status: 'RUNNING',
+    startedAt: 1000 + number,
+    closedAt: undefined,
+    wakeAt: undefined,
+    ...change,
+  };
+}
+
+/** A segment with a body of its own. */
+export function segmentRow(run: number, seq: number, pos: number, partition = 3): SegmentRow {
+  return {
+    run: runId(run),
+    seq,
+    partition: partition as Partition,
+    pos,
+    format: 1,
+    firstEventId: seq * 10,
+    eventCount: 4,
+    time: 5000 + seq,
+    body: Buffer.from(`segment ${seq} of run ${run}`),
+  };
+}
+
+/** A message from partition 3. */
+export function message(fromPos: number, index: number, change: Partial<InboxRow> = {}): InboxRow {
+  return {
+    to: 5 as Partition,
+    from: 3 as Partition,
+    fromPos,
+    index,
+    toRun: 'order-9',
+    body: Buffer.from(`message ${fromPos}/${index}`),
+    ...change,
+  };
+}
+
+/** A batch with some of its parts. */
+export function batchOf(parts: Partial<Batch>): Batch {
+  return { ...emptyBatch(), ...parts };
+}
+
+function leaseOf(answer: Acquisition): Lease {
+  if (answer.status !== 'acquired') throw new Error(`held by ${answer.holder.node}`);
+  return answer.lease;
+}
+
+/** Takes a store for a node. */
+export async function take(store: Store, node: NodeId = NODE_A): Promise<Lease> {
+  return leaseOf(await store.acquire(node, TTL_MS));
+}
+
+/** Commits, and fails where the store refuses. */
+export async function commit(store: Store, lease: Lease, parts: Partial<Batch>): Promise<Lease> {
+  const answer = await store.commit(lease, TTL_MS, batchOf(parts));
+  if (answer.status !== 'committed') throw new Error(`commit was ${answer.status}`);
+  return answer.lease;
+}
+
+const bytesOf = (rows: readonly { body: Uint8Array }[]): string[] =>
+  rows.map((row) => Buffer.from(row.body).toString());
+const runsOf = (rows: readonly RunRow[]): RunId[] => rows.map((row) => row.run);
+
+/** What every provider of the store port must do; the same tests for each. */
+export function exerciseStore(name: string, make: (clock: Clock) => World): void {
+  const set = (): { clock: ReturnType<typeof handClock>; world: World; store: Store; other: Store } => {
+    const clock = handClock();
+    const world = make(clock);
+    onTestFinished(() => world.dispose());
+    return { clock, world, store: world.open(), other: world.open() };
+  };
+
+  describe(`${name}: the lease`, () => {
+    test('a free store is acquired, and held against another node until its time is up', async () => {
+      const { clock, store, other } = set();
+      const first = await store.acquire(NODE_A, TTL_MS);
+      expect(first).toMatchObject({ status: 'acquired', now: clock.at, lease: { node: NODE_A, batch: 0 } });
+      clock.at += TTL_MS - 1;
+      expect(await other.acquire(NODE_B, TTL_MS)).toEqual({
+        status: 'held',
+        holder: { node: NODE_A, epoch: leaseOf(first).epoch, until: clock.at + 1 },
+        now: clock.at,
+      });
+      clock.at += 1;
+      expect((await other.acquire(NODE_B, TTL_MS)).status).toBe('acquired');
+    });
+
+    test('a commit renews the lease, so that it is held from then on', async () => {
+      const { clock, store, other } = set();
+      const lease = await take(store);
+      clock.at += TTL_MS - 1;
+      await commit(store, lease, {});
+      clock.at += TTL_MS - 1;
+      expect((await other.acquire(NODE_B, TTL_MS)).status).toBe('held');
+    });
+
+    test('the lease of a node that is known to be dead is not waited for', async () => {
+      const { store, other } = set();
+      const lease = await take(store);
+      expect((await other.acquire(NODE_B, TTL_MS, 'node-c')).status).toBe('held');
+      const taken = leaseOf(await other.acquire(NODE_B, TTL_MS, NODE_A));
+      expect(taken.epoch).toBeGreaterThan(lease.epoch);
+      expect(await store.commit(lease, TTL_MS, emptyBatch())).toEqual({ status: 'fenced' });
+    });
+
+    test('the epoch grows with every acquisition, whoever acquires', async () => {
+      const { clock, store, other } = set();
+      const epochs = [(await take(store)).epoch, (await take(store)).epoch];
+      clock.at += TTL_MS;
+      epochs.push((await take(other, NODE_B)).epoch);
+      clock.at += TTL_MS;
+      const last = await take(store);
+      await store.release(last);
+      epochs.push(last.epoch, (await take(other, NODE_B)).epoch);
+      expect(epochs).toEqual([...new Set(epochs)].sort((a, b) => a - b));
+    });
+
+    test('a lease that is released is free at once', async () => {
+      const { store, other } = set();
+      await store.release(await take(store));
+      expect((await other.acquire(NODE_B, TTL_MS)).status).toBe('acquired');
+    });
+
+    test('a lease that is old releases nothing', async () => {
+      const { store, other } = set();
+      const old = await take(store);
+      const taken = leaseOf(await other.acquire(NODE_B, TTL_MS, NODE_A));
+      await store.release(old);
+      await store.release({ ...taken, epoch: taken.epoch - 1 });
+      expect((await store.acquire(NODE_A, TTL_MS)).status).toBe('held');
+    });
+  });
+
+  describe(`${name}: the fence`, () => {
+    test('a commit under an old epoch is fenced and writes nothing', async () => {
+      const { store } = set();
+      const old = await take(store);
+      await take(store);
+      expect(await store.commit(old, TTL_MS, batchOf({ newRuns: [runRow(1)] }))).toEqual({ status: 'fenced' });
+      expect(await store.findRuns([{ runId: runId(1) }])).toEqual([undefined]);
+    });
+
+    test('a commit with an old batch number is fenced and writes nothing', async () => {
+      const { store } = set();
+      const old = await take(store);
+      await commit(store, old, { newRuns: [runRow(1)] });
+      expect(await store.commit(old, TTL_MS, batchOf({ newRuns: [runRow(2)] }))).toEqual({ status: 'fenced' });
+      expect(await store.findRuns([{ runId: runId(2) }])).toEqual([undefined]);
+    });
+
+    test('a commit under a lease that was released is fenced and writes nothing', async () => {
+      const { store } = set();
+      const lease = await commit(store, await take(store), {});
+      await store.release(lease);
+      expect(await store.commit(lease, TTL_MS, batchOf({ newRuns: [runRow(1)] }))).toEqual({ status: 'fenced' });
+      expect(await store.findRuns([{ runId: runId(1) }])).toEqual([undefined]);
+    });
+
+    test('a lease whose time is up commits as long as nobody has taken over', async () => {
+      const { clock, store, other } = set();
+      let lease = await take(store);
+      clock.at += 2 * TTL_MS;
+      lease = await commit(store, lease, { newRuns: [runRow(1)] });
+      clock.at += 2 * TTL_MS;
+      await take(other, NODE_B);
+      expect(await store.commit(lease, TTL_MS, emptyBatch())).toEqual({ status: 'fenced' });
+    });
+
+    test('a store put back to fewer commits says that it went back', async () => {
+      const { world, store, other } = set();
+      let lease = await commit(store, await take(store), { newRuns: [runRow(1)] });
+      await Promise.all([store.close(), other.close()]);
+      world.copy();
+      const later = world.open();
+      lease = await commit(later, lease, { newRuns: [runRow(2)] });
+      await later.close();
+      world.putBack();
+      const restored = world.open();
+      expect(await restored.commit(lease, TTL_MS, batchOf({ newRuns: [runRow(3)] }))).toEqual({
+        status: 'went-back',
+        expected: 2,
+        found: 1,
+      });
+      expect(await restored.findRuns([{ runId: runId(2) }, { runId: runId(3) }])).toEqual([undefined, undefined]);
+    });
+
+    test('a store put back to before the acquisition says that it went back', async () => {
+      const { world, store, other } = set();
+      const first = await take(store);
+      await Promise.all([store.close(), other.close()]);
+      world.copy();
+      const later = world.open();
+      const lease = await take(later);
+      await later.close();
+      world.putBack();
+      expect(await world.open().commit(lease, TTL_MS, batchOf({ newRuns: [runRow(1)] }))).toEqual({
+        status: 'went-back',
+        expected: lease.epoch,
+        found: first.epoch,
+      });
+    });
+  });
+
+  describe(`${name}: after a commit of unknown outcome`, () => {
+    test('reclaim tells that the commit was written', async () => {
+      const { store, other } = set();
+      const lease = await take(store);
+      await commit(store, lease, { newRuns: [runRow(1)] });
+      const answer = await other.reclaim(lease, TTL_MS);
+      expect(answer).toMatchObject({ reached: 1, lease: { node: NODE_A, batch: 0 } });
+      expect(answer!.lease.epoch).toBeGreaterThan(lease.epoch);
+    });
+
+    test('reclaim tells that the commit was not written, and fences it should it still come', async () => {
+      const { store, other } = set();
+      const lease = await commit(store, await take(store), {});
+      const answer = await other.reclaim(lease, TTL_MS);
+      expect(answer).toMatchObject({ reached: 1 });
+      expect(await store.commit(lease, TTL_MS, batchOf({ newRuns: [runRow(1)] }))).toEqual({ status: 'fenced' });
+      await commit(store, answer!.lease, { newRuns: [runRow(1)] });
+    });
+
+    test('reclaim renews the lease', async () => {
+      const { clock, store, other } = set();
+      const lease = await take(store);
+      clock.at += TTL_MS - 1;
+      await store.reclaim(lease, TTL_MS);
+      clock.at += TTL_MS - 1;
+      expect((await other.acquire(NODE_B, TTL_MS)).status).toBe('held');
+    });
+
+    test('reclaim of a lease that another node has taken answers undefined', async () => {
+      const { clock, store, other } = set();
+      const lease = await take(store);
+      clock.at += TTL_MS;
+      await take(other, NODE_B);
+      expect(await store.reclaim(lease, TTL_MS)).toBeUndefined();
+    });
+  });
+
+  describe(`${name}: a batch`, () => {
+    const refusals: [string, Partial<Batch>][] = [
+      ['a second open run of a workflow id', { newRuns: [runRow(3), runRow(4, { workflowId: 'order-1' })] }],
+      ['two open runs of one workflow id at once', { newRuns: [runRow(3), runRow(4, { workflowId: 'order-3' })] }],
+      ['a run id that is there', { newRuns: [runRow(3), runRow(1, { workflowId: 'another' })] }],
+      ['a run id twice', { newRuns: [runRow(3), runRow(3, { workflowId: 'another' })] }],
+      ['a segment that is there', { newRuns: [runRow(3)], segments: [segmentRow(3, 1, 2), segmentRow(1, 1, 3)] }],
+      [
+        'a segment past a gap in its run',
+        { newRuns: [runRow(3)], segments: [segmentRow(3, 1, 2), segmentRow(1, 3, 3)] },
+      ],
+      ['a position that is taken', { newRuns: [runRow(3)], segments: [segmentRow(3, 1, 2), segmentRow(1, 2, 1)] }],
+      [
+        'a position past a gap in its partition',
+        { newRuns: [runRow(3)], segments: [segmentRow(3, 1, 2), segmentRow(1, 2, 4)] },
+      ],
+      ['a message that is there', { newRuns: [runRow(3)], inboxIn: [message(1, 1), message(1, 0)] }],
+      ['a message twice', { newRuns: [runRow(3)], inboxIn: [message(1, 1), message(1, 1)] }],
+    ];
+    test.each(refusals)('with %s is refused whole', async (_, parts) => {
+      const { store } = set();
+      const lease = await commit(store, await take(store), {
+        newRuns: [runRow(1)],
+        segments: [segmentRow(1, 1, 1)],
+        inboxIn: [message(1, 0)],
+      });
+      const attempt = { run: runId(1), seq: 1, body: Buffer.from('x') };
+      const change = { run: runId(1), status: 'RUNNING', closedAt: undefined, wakeAt: 77 };
+      await expect(
+        store.commit(lease, TTL_MS, batchOf({ ...parts, runChanges: [change], attempts: [attempt] })),
+      ).rejects.toMatchObject({ code: 'UNEXPECTED' });
+      expect(await store.findRuns([{ runId: runId(3) }, { runId: runId(1) }])).toEqual([undefined, runRow(1)]);
+      expect(await store.loadSegments(runId(3), 1, 10)).toEqual([]);
+      expect(bytesOf(await store.loadSegments(runId(1), 1, 10))).toEqual(['segment 1 of run 1']);
+      expect(bytesOf(await store.loadInbox(10))).toEqual(['message 1/0']);
+      expect(await store.loadAttempts(runId(1))).toEqual([]);
+      // Not even its number is used up: the same lease commits on.
+      expect((await commit(store, lease, {})).batch).toBe(lease.batch + 1);
+    });
+
+    test('closes a run and opens its successor under the same workflow id', async () => {
+      const { store, other } = set();
+      const lease = await commit(store, await take(store), { newRuns: [runRow(1)] });
+      const successor = runRow(2, { workflowId: 'order-1', firstRun: runId(1) });
+      await commit(store, lease, {
+        runChanges: [{ run: runId(1), status: 'CONTINUED_AS_NEW', closedAt: 2000, wakeAt: undefined }],
+        newRuns: [successor],
+      });
+      expect(await other.findRuns([{ namespace: 'default', workflowId: 'order-1' }, { runId: runId(1) }])).toEqual([
+        successor,
+        runRow(1, { status: 'CONTINUED_AS_NEW', closedAt: 2000 }),
+      ]);
+    });
+
+    test('is seen by another process as soon as it is answered', async () => {
+      const { store, other } = set();
+      await commit(store, await take(store), { newRuns: [runRow(1)], segments: [segmentRow(1, 1, 1)] });
+      expect(await other.findRuns([{ runId: runId(1) }])).toEqual([runRow(1)]);
+      expect(bytesOf(await other.loadSegments(runId(1), 1, 10))).toEqual(['segment 1 of run 1']);
+    });
+  });
+
+  describe(`${name}: runs`, () => {
+    test('the same workflow id in another namespace is another workflow', async () => {
+      const { store } = set();
+      const elsewhere = runRow(2, { workflowId: 'order-1', namespace: 'elsewhere' });
+      await commit(store, await take(store), { newRuns: [runRow(1), elsewhere] });
+      expect(
+        await store.findRuns([
+          { namespace: 'elsewhere', workflowId: 'order-1' },
+          { namespace: 'nowhere', workflowId: 'order-1' },
+          { namespace: 'default', workflowId: 'order-1' },
+        ]),
+      ).toEqual([elsewhere, undefined, runRow(1)]);
+    });
+
+    test('the latest run is the open one, even where the clock went back before it started', async () => {
+      const { store } = set();
+      const closed = runRow(2, { workflowId: 'order-1', status: 'COMPLETED', startedAt: 9000, closedAt: 9001 });
+      const open = runRow(1, { startedAt: 500 });
+      await commit(store, await take(store), { newRuns: [closed, open] });
+      expect(await store.findRuns([{ namespace: 'default', workflowId: 'order-1' }])).toEqual([open]);
+    });
+
+    test('the latest run of those that have closed is the one that started last', async () => {
+      const { store } = set();
+      const rows = [1, 3, 2].map((n) =>
+        runRow(n, { workflowId: 'order', status: 'COMPLETED', startedAt: 1000, closedAt: 2000 }),
+      );
+      await commit(store, await take(store), { newRuns: rows });
+      expect(await store.findRuns([{ namespace: 'default', workflowId: 'order' }])).toEqual([rows[1]]);
+    });
+
+    test('live runs are paged by run id, without those that wait or have closed', async () => {
+      const { store } = set();
+      await commit(store, await take(store), {
+        newRuns: [
+          runRow(5),
+          runRow(2),
+          runRow(4),
+          runRow(1, { wakeAt: 10 }),
+          runRow(3, { status: 'FAILED', closedAt: 2000 }),
+          runRow(6),
+        ],
+      });
+      const first = await store.loadAwake({ dueBy: undefined, after: undefined, limit: 2 });
+      const second = await store.loadAwake({ dueBy: undefined, after: first.at(-1), limit: 2 });
+      expect([runsOf(first), runsOf(second)]).toEqual([
+        [runId(2), runId(4)],
+        [runId(5), runId(6)],
+      ]);
+      expect(await store.loadAwake({ dueBy: undefined, after: second.at(-1), limit: 2 })).toEqual([]);
+    });
+
+    test('due runs are paged by instant and run id, up to the instant asked for and no further', async () => {
+      const { store } = set();
+      await commit(store, await take(store), {
+        newRuns: [
+          runRow(1, { wakeAt: 300 }),
+          runRow(2, { wakeAt: 100 }),
+          runRow(3, { wakeAt: 300 }),
+          runRow(4, { wakeAt: 200 }),
+          runRow(5, { wakeAt: 301 }),
+          runRow(6),
+          runRow(7, { wakeAt: 100, status: 'COMPLETED', closedAt: 50 }),
+          runRow(8, { wakeAt: NEVER }),
+        ],
+      });
+      const pages: RunId[][] = [];
+      for (let after: RunRow | undefined; ;) {
+        const page = await store.loadAwake({ dueBy: 300, after, limit: 3 });
+        if (page.length === 0) break;
+        pages.push(runsOf(page));
+        after = page.at(-1);
+      }
+      expect(pages).toEqual([[runId(2), runId(4), runId(1)], [runId(3)]]);
+    });
+
+    test('the next instant to wake at is the earliest after the one given, of open runs that are not live', async () => {
+      const { store } = set();
+      const lease = await take(store);
+      expect(await store.nextWakeAt(0)).toBeUndefined();
+      await commit(store, lease, {
+        newRuns: [
+          runRow(1, { wakeAt: 300 }),
+          runRow(2, { wakeAt: 100 }),
+          runRow(3, { wakeAt: 50, status: 'COMPLETED', closedAt: 60 }),
+          runRow(4),
+        ],
+      });
+      expect([await store.nextWakeAt(0), await store.nextWakeAt(100), await store.nextWakeAt(300)]).toEqual([
+        100,
+        300,
+        undefined,
+      ]);
+    });
+
+    test('a change of a run moves its status, its end and its wake-up, and nothing else', async () => {
+      const { store } = set();
+      const lease = await commit(store, await take(store), { newRuns: [runRow(1)] });
+      await commit(store, lease, {
+        runChanges: [{ run: runId(1), status: 'RUNNING', closedAt: undefined, wakeAt: 900 }],
+      });
+      expect(await store.findRuns([{ runId: runId(1) }])).toEqual([runRow(1, { wakeAt: 900 })]);
+    });
+  });
+
+  describe(`${name}: histories`, () => {
+    test('segments come back as they were written, dense in their run and in their partition', async () => {
+      const { store, other } = set();
+      const written = [segmentRow(1, 1, 1), segmentRow(2, 1, 2), segmentRow(1, 2, 3), segmentRow(3, 1, 1, 8)];
+      let lease = await commit(store, await take(store), { segments: written.slice(0, 2) });
+      lease = await commit(store, lease, { segments: written.slice(2) });
+      const rows = (await Promise.all([1, 2, 3].map((n) => other.loadSegments(runId(n), 1, 10)))).flat();
+      expect(rows.map((row) => ({ ...row, body: Buffer.from(row.body) }))).toEqual([
+        written[0],
+        written[2],
+        written[1],
+        written[3],
+      ]);
+      expect(await other.loadHeads()).toEqual(
+        new Map([
+          [3, 3],
+          [8, 1],
+        ]),
+      );
+    });
+
+    test('a store with nothing in it has no heads', async () => {
+      expect(await set().store.loadHeads()).toEqual(new Map());
+    });
+
+    test('segments are paged from any of them on', async () => {
+      const { store } = set();
+      await commit(store, await take(store), { segments: [1, 2, 3, 4, 5].map((seq) => segmentRow(1, seq, seq)) });
+      const seqs = async (from: number, limit: number): Promise<number[]> =>
+        (await store.loadSegments(runId(1), from, limit)).map((row) => row.seq);
+      expect([await seqs(1, 2), await seqs(3, 2), await seqs(5, 2), await seqs(6, 2)]).toEqual([
+        [1, 2],
+        [3, 4],
+        [5],
+        [],
+      ]);
+      expect(await seqs(0, 1)).toEqual([1]);
+    });
+  });
+
+  describe(`${name}: messages and attempts`, () => {
+    test('messages wait in the order of their senders, positions and places', async () => {
+      const { store } = set();
+      const sent = [
+        message(2, 0),
+        message(1, 1),
+        message(1, 0),
+        message(1, 0, { from: 2 as Partition, body: Buffer.from('from 2') }),
+        message(-4, 0, { body: Buffer.from('an answer') }),
+      ];
+      await commit(store, await take(store), { inboxIn: sent });
+      expect(bytesOf(await store.loadInbox(10))).toEqual([
+        'from 2',
+        'an answer',
+        'message 1/0',
+        'message 1/1',
+        'message 2/0',
+      ]);
+      expect(bytesOf(await store.loadInbox(2))).toEqual(['from 2', 'an answer']);
+    });
+
+    test('a message that is done is gone, and one that is not there is no mistake', async () => {
+      const { store } = set();
+      const lease = await commit(store, await take(store), { inboxIn: [message(1, 0), message(1, 1)] });
+      const answer = await store.commit(lease, TTL_MS, batchOf({ inboxDone: [message(1, 0), message(7, 7)] }));
+      expect(answer.status).toBe('committed');
+      const [left, ...none] = await store.loadInbox(10);
+      expect(none).toEqual([]);
+      expect({ ...left, body: Buffer.from(left!.body) }).toEqual(message(1, 1));
+    });
+
+    test('an attempt is written, overwritten and deleted, alone or with all of its run', async () => {
+      const { store } = set();
+      const attempt = (run: number, seq: number, body: string) => ({ run: runId(run), seq, body: Buffer.from(body) });
+      const kept = async (run: number): Promise<string[]> =>
+        (await store.loadAttempts(runId(run))).map((row) => `${row.seq} ${Buffer.from(row.body).toString()}`);
+      let lease = await commit(store, await take(store), {
+        attempts: [attempt(1, 2, 'b'), attempt(1, 1, 'a'), attempt(2, 1, 'other')],
+      });
+      lease = await commit(store, lease, { attempts: [attempt(1, 1, 'a again')] });
+      expect(await kept(1)).toEqual(['1 a again', '2 b']);
+      lease = await commit(store, lease, { attemptsDone: [{ run: runId(1), seq: 2 }] });
+      expect(await kept(1)).toEqual(['1 a again']);
+      await commit(store, lease, { attemptsOfClosed: [runId(1)] });
+      expect([await kept(1), await kept(2)]).toEqual([[], ['1 other']]);
+    });
+  });
+}
