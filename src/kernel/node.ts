@@ -256,6 +256,7 @@ export class KernelNode {
   drop(run: LiveRun): void {
     if (run.dropped) return;
     run.dropped = true;
+    for (const giveBack of run.reservations) giveBack();
     this.runs.delete(run.id);
     const key = workflowKey(run.namespace, run.workflowId);
     if (this.openRuns.get(key) === run) this.openRuns.delete(key);
