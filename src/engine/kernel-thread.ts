@@ -6,7 +6,7 @@ import { KernelNode } from '../kernel/index.ts';
 import { SqliteStore, type Store } from '../store/index.ts';
 import { ActivationRoutes } from './activation-routes.ts';
 import { makeChannel } from './link-pair.ts';
-import { listen, socketPath } from './socket.ts';
+import { listen, removeSocket, socketPath } from './socket.ts';
 import type { FromThread, ThreadData, ToThread } from './thread-messages.ts';
 
 /**
@@ -45,6 +45,8 @@ async function open(): Promise<void> {
       ...(deadNode === undefined ? {} : { deadNode }),
       ...(options.leaseTtlMs === undefined ? {} : { leaseTtlMs: options.leaseTtlMs }),
       ...(options.cachedRunsMax === undefined ? {} : { cachedRunsMax: options.cachedRunsMax }),
+      // Whoever finds a dead engine's socket takes over from it; this engine is alive, though it does not listen yet.
+      acquired: () => removeSocket(socketPath(file)),
       ended: (error) => {
         server?.close();
         say({

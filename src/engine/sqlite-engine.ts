@@ -67,8 +67,9 @@ export class SqliteEngine implements KernelAddress {
     for (let tries = 0; tries < CONNECT_TRIES; tries++) {
       try {
         return await attach(path, systemClock);
-      } catch {
-        // Refused: its engine is dead, or has the lease and does not listen yet; a few more tries tell them apart.
+      } catch (error) {
+        if (error instanceof PleachError && error.details['isDead'] === true) break;
+        // Its engine has the lease and does not listen yet, or died before it did; a few more tries tell them apart.
         await wait(CONNECT_WAIT_MS);
       }
     }

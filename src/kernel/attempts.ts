@@ -350,7 +350,10 @@ export class Attempts {
     const decision = decideRetry(activity.options.retry ?? {}, activity.attempt, failure, node.random.fraction());
     let stop: WireRetryState;
     if ('retryAfterMs' in decision && !activity.cancelRequested) {
-      const nextAt = node.now() + decision.retryAfterMs;
+      // The first loss of a worker says nothing against the activity: it is made good at once. One that is lost again
+      // may be what ends its workers, and waits as its policy says.
+      const isFirstLoss = isLoss(failure) && !(activity.lastFailure && isLoss(activity.lastFailure));
+      const nextAt = node.now() + (isFirstLoss ? 0 : decision.retryAfterMs);
       const expires =
         activity.options.scheduleToCloseMs === undefined
           ? Infinity
@@ -698,4 +701,8 @@ export class Attempts {
     const activity = run.state.activities.get(seq);
     if (activity?.phase === 'scheduled') this.#lineUp(run, activity);
   }
+}
+
+function isLoss(failure: WireFailure): boolean {
+  return failure.kind === 'timeout' && failure.workerLost === true;
 }

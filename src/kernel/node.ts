@@ -42,6 +42,8 @@ export interface NodeOptions {
   cachedRunsMax?: number;
   /** A node whose process is known to be gone. */
   deadNode?: string;
+  /** Called when the store is this node's, before anything is read from it. */
+  acquired?: () => void;
   /** Called once when the node has stopped acting: its lease is lost, or it was stopped. */
   ended?: (error: PleachError | undefined) => void;
   /** A fault of our own, planted to prove that the tests see it. Test builds only. */
@@ -126,6 +128,7 @@ export class KernelNode {
         },
       );
     }
+    options.acquired?.();
     const heads = await options.store.loadHeads();
     const node = new KernelNode(
       id,
