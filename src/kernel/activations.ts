@@ -324,6 +324,7 @@ export class Activations {
     const effects: Effect[] = [];
     const messages: OutMessage[] = [];
     const segment = this.#apply(run, activating.time, written, result.flags, (facts) => {
+      requireWithin(run);
       // Decided inside the segment: admissions first, then which activities start at once.
       const undecided = decideAdmissions(node, run, everyCommand, facts);
       this.#prepareCommands(run, everyCommand, undecided, facts, messages, effects);
@@ -440,19 +441,19 @@ export class Activations {
     // Each arrival once: those of this try, and those that have come since.
     const held = [...arrivals, ...run.arrived.splice(0)];
     const taskAttempts = run.taskAttempts + 1;
-    const { row, unwritten, resultWaiters } = run;
+    const { row, unwritten, resultWaiters, updateWaiters } = run;
     node.drop(run);
-    if (unwritten) {
-      for (const arrival of held) arrival.refused?.(new PleachError('TASK_FAILED', messageOf(error), {}));
-      return;
-    }
-    void node.load(row).then((again) => {
+    const goOn = (again: LiveRun | undefined): void => {
       if (!again) return;
       again.arrived.unshift(...held);
       again.taskAttempts = taskAttempts;
       again.resultWaiters.push(...resultWaiters);
+      for (const [updateId, waiters] of updateWaiters) again.updateWaiters.set(updateId, waiters);
       this.#blocked(again, 'COMMAND_REFUSED', { kind: 'server', message: messageOf(error) });
-    });
+    };
+    // Of a run that begins, nothing is on the disk: its start is taken in all the same, and it is the run that is blocked.
+    if (unwritten) goOn(node.admit(row));
+    else void node.load(row).then(goOn);
   }
 
   /** Hands a segment to the journal; `durable` runs when it is on the disk, before the run moves on. */
@@ -792,6 +793,20 @@ export class Activations {
     };
     run.arrived.push(arrival);
     this.pump(run);
+  }
+}
+
+/** Refuses commands that leave more open at once than a run may have. */
+function requireWithin({ workflowId, state }: LiveRun): void {
+  const { pendingPerRunMax } = LIMITS;
+  for (const kind of ['activities', 'timers', 'children', 'signals', 'cancels'] as const) {
+    const { size } = state[kind];
+    if (size <= pendingPerRunMax) continue;
+    throw new PleachError(
+      'LIMIT_EXCEEDED',
+      `workflow "${workflowId}" has ${size} open ${kind}, and a run may have ${pendingPerRunMax} at once. Wait for some before more are begun, or share them among children`,
+      { kind, size, pendingPerRunMax },
+    );
   }
 }
 

@@ -28,6 +28,7 @@ import { emptyState, type RunState } from './machine/state.ts';
 import { Peer } from './peer.ts';
 import { type PlantedBug } from './planted-bugs.ts';
 import { Requests } from './requests.ts';
+import { Room } from './room.ts';
 import { decodeSegment } from './segments.ts';
 import { Queue, type PeerChannel } from './workers.ts';
 
@@ -72,6 +73,7 @@ export class KernelNode {
   readonly attempts: Attempts;
   readonly inbox: Inbox;
   readonly requests: Requests;
+  readonly room: Room;
   readonly closedQueries: ClosedQueries;
   readonly plantedBug: PlantedBug | undefined;
   /** Set while the store refuses all writing. */
@@ -102,6 +104,7 @@ export class KernelNode {
     this.activations = new Activations(this);
     this.attempts = new Attempts(this);
     this.inbox = new Inbox(this);
+    this.room = new Room(this);
     this.requests = new Requests(this);
     this.closedQueries = new ClosedQueries(this);
     this.journal = journal(this);
