@@ -17,6 +17,7 @@ import {
 import { partitionOf, type RunRow, type Store } from '../store/index.ts';
 import { Activations } from './activations.ts';
 import type { Admission } from './admission.ts';
+import { resumeAdmissions } from './admit-commands.ts';
 import { Attempts } from './attempts.ts';
 import { ClosedQueries } from './closed-queries.ts';
 import { Deadlines } from './deadlines.ts';
@@ -223,6 +224,7 @@ export class KernelNode {
     this.runs.set(run.id, run);
     this.openRuns.set(workflowKey(run.namespace, run.workflowId), run);
     this.attempts.recover(run, attempts);
+    resumeAdmissions(this, run);
     for (const timer of state.timers.values()) this.activations.armTimer(run, timer);
     this.activations.armRun(run);
     if (state.taskFailure) run.taskAttempts = 1;
@@ -292,6 +294,8 @@ export class KernelNode {
     return (
       run.idle &&
       run.state.activities.size === 0 &&
+      // Whoever decides about a parked command answers the run in memory.
+      !run.state.children.values().some(({ phase }) => phase === 'awaiting-admission') &&
       run.resultWaiters.length === 0 &&
       run.updateWaiters.size === 0 &&
       !run.state.closing
