@@ -81,7 +81,9 @@ export class WorkflowContext {
   readonly #realm: Realm;
   readonly #drain = new vm.Script('0');
   readonly #context: object;
-  readonly #sourceMap: SourceMap;
+  readonly #sourceMapText: string;
+  /** Parsed when the first stack is mapped: most sandboxes never map one, and parsing costs milliseconds. */
+  #sourceMap: SourceMap | undefined;
   readonly #fileName: string;
   /** Activations that each instance has lived through. */
   readonly #stands = new Map<string, number>();
@@ -95,7 +97,7 @@ export class WorkflowContext {
     });
     this.#context = context;
     this.#fileName = `pleach-bundle-${bundle.id}.js`;
-    this.#sourceMap = new SourceMap(JSON.parse(bundle.sourceMap) as SourceMapPayload);
+    this.#sourceMapText = bundle.sourceMap;
     const log = (level: string, message: string, fields: string): void => {
       options.log[level as 'info'](message, JSON.parse(fields) as Record<string, unknown>);
     };
@@ -289,6 +291,7 @@ export class WorkflowContext {
         .split('\n')
         .map((line) =>
           line.replace(pattern, (whole, row: string, column: string) => {
+            this.#sourceMap ??= new SourceMap(JSON.parse(this.#sourceMapText) as SourceMapPayload);
             const entry = this.#sourceMap.findEntry(Number(row) - 1, Number(column) - 1);
             return 'originalSource' in entry
               ? `${entry.originalSource}:${entry.originalLine + 1}:${entry.originalColumn + 1}`
