@@ -26,6 +26,7 @@ export function decideAdmissions(
     const asked = command as Asked;
     const decision = ask(node, run, asked);
     if (decision instanceof Promise) {
+      if (node.plantedBug === 'act-before-decision') continue;
       held.add(command);
       facts.push({ kind: 'admission-awaited', command: asked.kind, seq: asked.seq });
       decideLater(node, run, asked, decision);

@@ -180,6 +180,12 @@ export class Attempts {
       ...(deadline ? { timeoutMs: Math.max(0, deadline.at - this.#node.now()) } : {}),
     };
     worker.channel.send({ kind: 'attempt', workerId: worker.registration.workerId, task });
+    if (this.#node.plantedBug === 'repeat-finished-steps') {
+      this.#node.clock.after(500, () => {
+        if (run.state.activities.has(seq)) return;
+        worker.channel.send({ kind: 'attempt', workerId: worker.registration.workerId, task });
+      });
+    }
     if (activity.cancelRequested) this.#sendCancel(activity, 'CANCELLED');
   }
 
@@ -232,7 +238,7 @@ export class Attempts {
     const run = this.#node.runs.get(runId as RunId);
     const activity = run?.state.activities.get(Number(seqText));
     if (!run || !activity || activity.phase === 'closed') return undefined;
-    if (activity.token !== token) return undefined;
+    if (activity.token !== token && this.#node.plantedBug !== 'take-stale-results') return undefined;
     return { run, activity };
   }
 

@@ -41,6 +41,8 @@ export interface NodeOptions {
   admission?: Admission;
   leaseTtlMs?: number;
   cachedRunsMax?: number;
+  /** Jobs that may wait before new work is refused. Default `LIMITS.waitingJobsMax`. */
+  waitingJobsMax?: number;
   /** A node whose process is known to be gone. */
   deadNode?: string;
   /** Called once when the node has stopped acting: its lease is lost, or it was stopped. */
@@ -73,6 +75,7 @@ export class KernelNode {
   readonly requests: Requests;
   readonly closedQueries: ClosedQueries;
   readonly plantedBug: PlantedBug | undefined;
+  readonly waitingJobsMax: number;
   /** Set while the store refuses all writing. */
   stalled: PleachError | undefined;
   ended = false;
@@ -95,6 +98,7 @@ export class KernelNode {
     this.store = options.store;
     this.admission = options.admission;
     this.plantedBug = options.plantedBug;
+    this.waitingJobsMax = options.waitingJobsMax ?? LIMITS.waitingJobsMax;
     this.#ttlMs = options.leaseTtlMs ?? LIMITS.leaseTtlMs;
     this.#cachedRunsMax = options.cachedRunsMax ?? LIMITS.cachedRunsMax;
     this.#onEnded = options.ended;
@@ -137,6 +141,7 @@ export class KernelNode {
           ttlMs,
           acquiredMonoMs,
           storeNow: answer.now,
+          plantedBug: options.plantedBug,
           hooks: {
             lost: (error) => self.#end(error),
             stalled: (error) => {
@@ -221,6 +226,7 @@ export class KernelNode {
     if (state.closing || !state.start) return undefined;
     const run = new LiveRun(row, false);
     run.state = state;
+    if (this.plantedBug === 'recover-without-request-ids') state.requestIds.clear();
     this.runs.set(run.id, run);
     this.openRuns.set(workflowKey(run.namespace, run.workflowId), run);
     this.attempts.recover(run, attempts);

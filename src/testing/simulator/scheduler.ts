@@ -66,7 +66,12 @@ export class Scheduler {
     const end = this.now + untilMs;
     while (!isDone()) {
       const planned = this.#pop();
-      if (!planned || planned.at > end) return;
+      if (!planned) return;
+      if (planned.at > end) {
+        // It is for whoever lives on.
+        this.#push(planned);
+        return;
+      }
       if (planned.cleared || planned.owner?.isDead) continue;
       if (planned.owner && planned.owner.pausedUntil > planned.at) {
         planned.at = planned.owner.pausedUntil;

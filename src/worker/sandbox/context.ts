@@ -89,7 +89,11 @@ export class WorkflowContext {
   readonly #stands = new Map<string, number>();
   readonly #rejected = new Map<string, unknown>();
 
-  constructor(bundle: WorkflowBundle, options: { log: Log; failureErrorTypes?: readonly string[] }) {
+  /** @param options.sharesModules a planted bug: what one run's modules hold is seen by every other */
+  constructor(
+    bundle: WorkflowBundle,
+    options: { log: Log; failureErrorTypes?: readonly string[]; sharesModules?: boolean },
+  ) {
     listenForRejections();
     const context = vm.createContext(vm.constants.DONT_CONTEXTIFY, {
       microtaskMode: 'afterEvaluate',
@@ -102,7 +106,12 @@ export class WorkflowContext {
       options.log[level as 'info'](message, JSON.parse(fields) as Record<string, unknown>);
     };
     const make = vm.runInContext(MAKE, context) as typeof makeRealm;
-    this.#realm = make(makeStorage, log, JSON.stringify(options.failureErrorTypes ?? []));
+    this.#realm = make(
+      makeStorage,
+      log,
+      JSON.stringify(options.failureErrorTypes ?? []),
+      options.sharesModules ?? false,
+    );
     const install = vm.runInContext(INSTALL, context) as typeof installGlobals;
     const host: RealmHost = { url: answerUrl, log };
     // The bundle is loaded before the globals are closed: pleach's own modules see the same realm as the run's.
@@ -124,6 +133,10 @@ export class WorkflowContext {
     this.#stands.delete(runId);
     this.#rejected.delete(runId);
     this.#realm.drop(runId);
+  }
+
+  evictAll(): void {
+    for (const runId of this.#stands.keys().toArray()) this.evict(runId);
   }
 
   noteRejection(runId: string, reason: unknown): void {
