@@ -34,7 +34,7 @@ const FINAL: ReadonlySet<string> = new Set([
 ]);
 
 /** Requests that a node refuses while too much waits. */
-const REFUSABLE: ReadonlySet<RequestName> = new Set<RequestName>(['start', 'signal', 'update']);
+const REFUSABLE: ReadonlySet<RequestName> = new Set<RequestName>(['start', 'signal', 'update', 'signal-with-start']);
 
 /** The clients of a simulated world: each lives through the story of a workflow, whatever becomes of the nodes. */
 export class SimClients {
@@ -75,7 +75,7 @@ export class SimClients {
         const answer = await this.#once(live, method, params);
         if (answer && 'answer' in answer) {
           this.waiting.delete(asking);
-          if ('requestId' in params && (method === 'start' || method === 'signal'))
+          if ('requestId' in params && (method === 'start' || method === 'signal' || method === 'signal-with-start'))
             checker.acknowledged(params.requestId);
           if (method === 'result') checker.concluded((answer.answer as Requests['result']['answer']).runId);
           return answer.answer as Requests[N]['answer'];
@@ -137,26 +137,36 @@ export class SimClients {
     const program = drawProgram(scheduler, signals, updates, n + 3);
     const state: SimState = { program, signals: [], updates: [], log: [], told: 0 };
     const target = { namespace: NAMESPACE, workflowId };
-    await this.#ask('start', {
-      namespace: NAMESPACE,
-      start: { workflowId, type: 'simulated', queue: QUEUE, input: [JSON.stringify(state)] },
-      requestId: `start-${n}`,
-      identity,
-    });
+    const fate = scheduler.chance(0.15) ? scheduler.pick(['terminated', 'timed out'] as const) : undefined;
+    const start = {
+      workflowId,
+      type: 'simulated',
+      queue: QUEUE,
+      input: [JSON.stringify(state)],
+      ...(fate === 'timed out' ? { runTimeoutMs: scheduler.between(300, 4_000) } : {}),
+    };
     const sent: string[] = [];
-    for (let i = 0; i < signals; i++) {
+    const common = { namespace: NAMESPACE, start, requestId: `start-${n}`, identity };
+    if (signals > 0 && scheduler.chance(0.25)) {
+      await this.#ask('signal-with-start', { ...common, name: 'poke', input: [JSON.stringify(`s${sent.length}`)] });
+      checker.acknowledged(`start-${n}/signal`);
+      sent.push(`s${sent.length}`);
+    } else await this.#ask('start', common);
+    const paused = scheduler.chance(0.15) ? this.#pauseAWhile(n, target) : undefined;
+    for (let i = sent.length; i < signals; i++) {
       const text = `s${i}`;
       const answer = await this.#ask('signal', {
         target,
         name: 'poke',
         input: [JSON.stringify(text)],
-        requestId: `signal-${n}-${i}`,
+        requestId: i === 0 ? `start-${n}/signal` : `signal-${n}-${i}`,
         identity,
       });
       if (!('refused' in answer)) sent.push(text);
       if (scheduler.chance(0.3)) await this.#look(n, target);
       await scheduler.delay(scheduler.between(0, 400), undefined);
     }
+    if (fate === 'terminated') await this.#ask('terminate', { target, requestId: `terminate-${n}`, identity });
     const revised: string[] = [];
     for (let i = 0; i < updates; i++) {
       const text = scheduler.chance(0.2) ? `bad${i}` : `u${i}`;
@@ -181,6 +191,9 @@ export class SimClients {
     while (!('refused' in result) && result.nextRunId !== undefined) {
       result = await this.#ask('result', { target: { ...target, runId: result.nextRunId } });
     }
+    await paused;
+    const isFated = !('refused' in result) && result.status === (fate === 'terminated' ? 'TERMINATED' : 'TIMED_OUT');
+    if (fate && isFated) return;
     if ('refused' in result || result.status !== 'COMPLETED') {
       checker.fail(
         'I10',
@@ -202,6 +215,16 @@ export class SimClients {
     for (const line of end.log) if (line.startsWith('run ')) checker.fail('I13', `in ${workflowId}, ${line}`);
   }
 
+  /** An operator stops a run, and lets it go on. */
+  async #pauseAWhile(n: number, target: { namespace: string; workflowId: string }): Promise<void> {
+    const { scheduler } = this.#world;
+    await scheduler.delay(scheduler.between(0, 1_000), undefined);
+    await this.#ask('pause', { target, requestId: `pause-${n}`, identity: 'operator' });
+    // Longer than a doubled request may be late: it would stop the run again.
+    await scheduler.delay(scheduler.between(100, 2_000), undefined);
+    await this.#ask('resume', { target, requestId: `resume-${n}`, identity: 'operator' });
+  }
+
   /** Asks what a run has heard: only what is durable may be told. */
   async #look(n: number, target: { namespace: string; workflowId: string }): Promise<void> {
     const { checker, live } = this.#world;
@@ -211,7 +234,8 @@ export class SimClients {
     const { value } = answer.answer as { value?: unknown };
     if (typeof value !== 'string') return;
     for (const text of JSON.parse(value) as string[]) {
-      if (/^s\d+$/.test(text) && !checker.durable.has(`signal-${n}-${text.slice(1)}`))
+      const requestId = text === 's0' ? `start-${n}/signal` : `signal-${n}-${text.slice(1)}`;
+      if (/^s\d+$/.test(text) && !checker.durable.has(requestId))
         checker.fail('I12', `${target.workflowId} was seen to have heard ${text} before it was durable`);
     }
   }

@@ -133,7 +133,8 @@ export class SimProcess implements Clock, Random {
   }
 
   now(): number {
-    return this.#scheduler.now + this.skewMs;
+    // Whole milliseconds, as a host's wall clock; only the monotonic clock is finer.
+    return Math.floor(this.#scheduler.now) + this.skewMs;
   }
 
   monotonicMs(): number {

@@ -19,7 +19,10 @@ export async function checkStore(store: Store, checker: Checker, context: Workfl
       checker.fail('I2', `run ${run} was written and is not there`);
       continue;
     }
-    if (row.status === 'RUNNING') open.set(row.workflowId, (open.get(row.workflowId) ?? 0) + 1);
+    if (row.status === 'RUNNING') {
+      open.set(row.workflowId, (open.get(row.workflowId) ?? 0) + 1);
+      checker.fail('I10', `run ${run} of ${row.workflowId} is open, and nothing moves it any more`);
+    }
     const { state, segments } = await readRun(store, row.run, checker, positions);
     for (const requestId of state.requestIds) remembered.add(requestId);
     for (const update of state.updates.values())
