@@ -29,6 +29,7 @@ import { emptyState, type RunState } from './machine/state.ts';
 import { Peer } from './peer.ts';
 import { type PlantedBug } from './planted-bugs.ts';
 import { Requests } from './requests.ts';
+import { Room } from './room.ts';
 import { decodeSegment } from './segments.ts';
 import { Queue, type PeerChannel } from './workers.ts';
 
@@ -45,6 +46,8 @@ export interface NodeOptions {
   waitingJobsMax?: number;
   /** A node whose process is known to be gone. */
   deadNode?: string;
+  /** Called when the store is this node's, before anything is read from it. */
+  acquired?: () => void;
   /** Called once when the node has stopped acting: its lease is lost, or it was stopped. */
   ended?: (error: PleachError | undefined) => void;
   /** A fault of our own, planted to prove that the tests see it. Test builds only. */
@@ -73,6 +76,7 @@ export class KernelNode {
   readonly attempts: Attempts;
   readonly inbox: Inbox;
   readonly requests: Requests;
+  readonly room: Room;
   readonly closedQueries: ClosedQueries;
   readonly plantedBug: PlantedBug | undefined;
   readonly waitingJobsMax: number;
@@ -105,6 +109,7 @@ export class KernelNode {
     this.activations = new Activations(this);
     this.attempts = new Attempts(this);
     this.inbox = new Inbox(this);
+    this.room = new Room(this);
     this.requests = new Requests(this);
     this.closedQueries = new ClosedQueries(this);
     this.journal = journal(this);
@@ -131,6 +136,7 @@ export class KernelNode {
         },
       );
     }
+    options.acquired?.();
     const heads = await options.store.loadHeads();
     const node = new KernelNode(
       id,
@@ -264,6 +270,7 @@ export class KernelNode {
   drop(run: LiveRun): void {
     if (run.dropped) return;
     run.dropped = true;
+    for (const giveBack of run.reservations) giveBack();
     this.runs.delete(run.id);
     const key = workflowKey(run.namespace, run.workflowId);
     if (this.openRuns.get(key) === run) this.openRuns.delete(key);

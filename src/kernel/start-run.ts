@@ -138,16 +138,3 @@ function begin(node: KernelNode, start: StartJob, options: StartOptions): Starte
   node.activations.pump(run);
   return { status: 'started', run };
 }
-
-/** Refuses new work while too much waits; completions are never refused. */
-export function requireRoom(node: KernelNode): void {
-  if (node.stalled) throw node.stalled;
-  const { waitingJobs } = node.activations;
-  const { waitingJobsMax } = node;
-  if (waitingJobs < waitingJobsMax || node.plantedBug === 'take-in-without-room') return;
-  throw new PleachError(
-    'RESOURCE_EXHAUSTED',
-    `${waitingJobs} jobs wait on this node, of at most ${waitingJobsMax}; nothing was taken in. Safe to try again`,
-    { waitingJobs, waitingJobsMax },
-  );
-}

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { type Duration, msToNumber } from '../common/index.ts';
 import { DEFAULT_ADDRESS, type KernelCaller, openCaller } from '../contract/index.ts';
+import { warmBundler } from './sandbox/index.ts';
 
 /** How a worker's connection is opened. */
 export interface NativeConnectionOptions {
@@ -29,6 +30,8 @@ export class NativeConnection {
   /** @throws PleachError INVALID_ARGUMENT · ADDRESS_UNSUPPORTED · DATABASE_* · DEADLINE_EXCEEDED */
   static async connect(options: NativeConnectionOptions = {}): Promise<NativeConnection> {
     const { address = DEFAULT_ADDRESS, connectTimeout = '10s', engine } = options;
+    // A worker comes next, nearly always, and the engine opens in a thread of its own meanwhile.
+    warmBundler();
     const caller = await openCaller({ address, engine, connectTimeoutMs: msToNumber(connectTimeout) });
     return new NativeConnection(caller, address);
   }

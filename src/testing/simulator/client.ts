@@ -115,8 +115,8 @@ export class SimClients {
         return;
       }
       scheduler.after(scheduler.between(0, 3), live.process, () => {
-        const { activations, waitingJobsMax } = live.node;
-        isFull = REFUSABLE.has(method) && activations.waitingJobs >= waitingJobsMax;
+        const { room, waitingJobsMax } = live.node;
+        isFull = REFUSABLE.has(method) && room.waitingJobs >= waitingJobsMax;
         live.peer.receive(message);
       });
       if (!isHealed && method !== 'result' && scheduler.chance(0.1)) {

@@ -56,6 +56,18 @@ const ALIASES: Record<string, string> = {
 const OWN_ROOMS = ['workflow', 'common', 'entry'].map((room) => join(sourceRoot, room));
 const cache = new Map<string, WorkflowBundle>();
 
+let warm: Promise<unknown> | undefined;
+
+/**
+ * Begins to load the bundler and to start its process, so that it is there when the first worker asks for it: both take
+ * as long as the bundling itself. Returns at once.
+ */
+export function warmBundler(): void {
+  warm ??= import('esbuild').then((esbuild) => esbuild.transform(''));
+  // Whatever is wrong with it is said by the bundling that needs it.
+  warm.catch(() => undefined);
+}
+
 /**
  * Bundles workflow code: finds its modules with esbuild, compiles each on its own, and joins them to a table of
  * factories, so that a run can have fresh modules without the whole being evaluated again.
