@@ -269,6 +269,12 @@ export class Attempts {
     };
     worker.tokens.set(token, this.#node.clock.monotonicMs());
     worker.channel.send({ kind: 'attempt', workerId: worker.registration.workerId, task });
+    if (this.#node.plantedBug === 'repeat-finished-steps') {
+      this.#node.clock.after(500, () => {
+        if (run.state.activities.has(seq)) return;
+        worker.channel.send({ kind: 'attempt', workerId: worker.registration.workerId, task });
+      });
+    }
     if (activity.cancelRequested) this.#sendCancel(activity, 'CANCELLED');
   }
 
@@ -325,7 +331,7 @@ export class Attempts {
     const run = this.#node.runs.get(runId as RunId);
     const activity = run?.state.activities.get(Number(seqText));
     if (!run || !activity || activity.phase === 'closed') return undefined;
-    if (activity.token !== token) return undefined;
+    if (activity.token !== token && this.#node.plantedBug !== 'take-stale-results') return undefined;
     return { run, activity };
   }
 

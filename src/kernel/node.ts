@@ -17,6 +17,7 @@ import {
 import { partitionOf, type RunRow, type Store } from '../store/index.ts';
 import { Activations } from './activations.ts';
 import type { Admission } from './admission.ts';
+import { resumeAdmissions } from './admit-commands.ts';
 import { Attempts } from './attempts.ts';
 import { ClosedQueries } from './closed-queries.ts';
 import { Deadlines } from './deadlines.ts';
@@ -41,6 +42,8 @@ export interface NodeOptions {
   admission?: Admission;
   leaseTtlMs?: number;
   cachedRunsMax?: number;
+  /** Jobs that may wait before new work is refused. Default `LIMITS.waitingJobsMax`. */
+  waitingJobsMax?: number;
   /** A node whose process is known to be gone. */
   deadNode?: string;
   /** Called when the store is this node's, before anything is read from it. */
@@ -76,6 +79,7 @@ export class KernelNode {
   readonly room: Room;
   readonly closedQueries: ClosedQueries;
   readonly plantedBug: PlantedBug | undefined;
+  readonly waitingJobsMax: number;
   /** Set while the store refuses all writing. */
   stalled: PleachError | undefined;
   ended = false;
@@ -98,6 +102,7 @@ export class KernelNode {
     this.store = options.store;
     this.admission = options.admission;
     this.plantedBug = options.plantedBug;
+    this.waitingJobsMax = options.waitingJobsMax ?? LIMITS.waitingJobsMax;
     this.#ttlMs = options.leaseTtlMs ?? LIMITS.leaseTtlMs;
     this.#cachedRunsMax = options.cachedRunsMax ?? LIMITS.cachedRunsMax;
     this.#onEnded = options.ended;
@@ -142,6 +147,7 @@ export class KernelNode {
           ttlMs,
           acquiredMonoMs,
           storeNow: answer.now,
+          plantedBug: options.plantedBug,
           hooks: {
             lost: (error) => self.#end(error),
             stalled: (error) => {
@@ -226,9 +232,11 @@ export class KernelNode {
     if (state.closing || !state.start) return undefined;
     const run = new LiveRun(row, false);
     run.state = state;
+    if (this.plantedBug === 'recover-without-request-ids') state.requestIds.clear();
     this.runs.set(run.id, run);
     this.openRuns.set(workflowKey(run.namespace, run.workflowId), run);
     this.attempts.recover(run, attempts);
+    resumeAdmissions(this, run);
     for (const timer of state.timers.values()) this.activations.armTimer(run, timer);
     this.activations.armRun(run);
     if (state.taskFailure) run.taskAttempts = 1;
@@ -299,6 +307,8 @@ export class KernelNode {
     return (
       run.idle &&
       run.state.activities.size === 0 &&
+      // Whoever decides about a parked command answers the run in memory.
+      !run.state.children.values().some(({ phase }) => phase === 'awaiting-admission') &&
       run.resultWaiters.length === 0 &&
       run.updateWaiters.size === 0 &&
       !run.state.closing

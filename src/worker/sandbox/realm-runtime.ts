@@ -48,6 +48,7 @@ export function makeRealm(
   storageOf: StorageMaker,
   log: (level: string, message: string, fields: string) => void,
   failureTypes: string,
+  sharesModules: boolean,
 ): Realm {
   const { parse, stringify } = JSON;
   const { defineProperty, getOwnPropertyDescriptor, create: createObject, keys } = Object;
@@ -57,6 +58,7 @@ export function makeRealm(
   let api: any;
   let lastFailure = '';
   const ownModules = new Map<string, any>();
+  const sharedModules = new Map<string, any>();
   const instances = new Map<
     string,
     { activator: any; modules: Map<string, any>; global: any; swapped: [string, any][] }
@@ -156,7 +158,7 @@ export function makeRealm(
     create(runId, startText, fieldsText) {
       const instance = {
         activator: undefined as any,
-        modules: new Map(),
+        modules: sharesModules ? sharedModules : new Map(),
         global: makeGlobal(),
         swapped: [] as [string, any][],
       };
