@@ -67,7 +67,8 @@ host.on('message', (batch: ToSandbox[]) => {
         const { n, activation } = message;
         numberOf.set(activation.runId, n);
         void runner.run(activation).then((result) => {
-          numberOf.delete(activation.runId);
+          // A later activation of the run may be under way by now, and is watched by its own number.
+          if (numberOf.get(activation.runId) === n) numberOf.delete(activation.runId);
           say({ kind: 'result', n, result });
         });
         break;
