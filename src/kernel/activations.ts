@@ -617,6 +617,12 @@ export class Activations {
     this.#release(run, activating);
     this.counts.failures++;
     this.#forgetInstance(run);
+    if (activating.arrivals.length === 0 && activating.delivered === 0 && run.state.localPending.size === 0) {
+      // Only questions were asked: they fail, and the run itself stands as it stood.
+      failQueries(activating.queries, queries, failure);
+      this.pump(run);
+      return;
+    }
     run.arrived.unshift(...(activating.jobsDurable ? [] : activating.arrivals));
     failQueries(activating.queries, queries, failure);
     run.taskAttempts++;
