@@ -155,6 +155,24 @@ export function makeRealm(
     return record.exports;
   };
 
+  /** Fields of a log line as JSON. A field that cannot be written is named, not thrown: a log line must not fail a run. */
+  const tellable = (fields: Record<string, unknown>): string => {
+    try {
+      return stringify(fields);
+    } catch {
+      const told: Record<string, unknown> = {};
+      for (const key of keys(fields)) {
+        try {
+          const value = fields[key];
+          told[key] = stringify(value) === undefined ? String(value) : value;
+        } catch {
+          told[key] = '(cannot be written as JSON)';
+        }
+      }
+      return stringify(told);
+    }
+  };
+
   const fail = (error: unknown): string => {
     try {
       const e = error as any;
@@ -239,7 +257,7 @@ export function makeRealm(
           historyLength: fields.historyLength,
           historyBytes: fields.historyBytes,
           time: fields.time,
-          log: (level: string, message: string, extra: unknown) => log(level, message, stringify(extra)),
+          log: (level: string, message: string, extra: Record<string, unknown>) => log(level, message, tellable(extra)),
           failureTypes: parse(failureTypes),
           ...(table.converter === undefined
             ? {}
