@@ -222,14 +222,14 @@ export class Activations {
       type: start.type,
       token: activating.token,
       baseSeq: state.activations,
-      ...(history ? { history } : {}),
       time: activating.time,
       historyLength: state.eventCount,
       historyBytes: state.bytes,
       timeoutMs: activating.timeoutMs,
       jobs,
-      ...(activating.queries.length > 0 ? { queries: activating.queries.map(({ query }) => query) } : {}),
     };
+    if (history) activation.history = history;
+    if (activating.queries.length > 0) activation.queries = activating.queries.map(({ query }) => query);
     activating.worker.channel.send({
       kind: 'activate',
       workerId: activating.worker.registration.workerId,

@@ -192,12 +192,12 @@ export class WorkflowContext {
     const realm = this.#realm;
     realm.enter(runId);
     const answer = runOfRejection.run({ context: this, runId }, () => {
-      if (fields) realm.begin(runId, JSON.stringify(fields));
-      for (const batch of batches(jobs)) {
-        realm.apply(runId, JSON.stringify(batch));
+      let begin = fields;
+      for (const batch of jobs.length === 0 ? [[]] : batches(jobs)) {
+        realm.apply(runId, JSON.stringify(batch.map(known)), begin ? JSON.stringify(begin) : '');
+        begin = undefined;
         this.#settle(runId);
       }
-      if (jobs.length === 0) this.#settle(runId);
       return JSON.parse(realm.finish(runId)) as RoundResult & { failure?: RoundFailure };
     });
     realm.leave(runId);
@@ -326,6 +326,11 @@ export class WorkflowContext {
       ...(failure.cause ? { cause: this.#mapped(failure.cause) } : {}),
     };
   }
+}
+
+/** A job as an instance needs it: its start it was made with. */
+function known(job: WorkflowJob): WorkflowJob | { kind: 'start' } {
+  return job.kind === 'start' ? { kind: 'start' } : job;
 }
 
 /** Whether continuing as new is advised. */

@@ -24,8 +24,8 @@ export interface Realm {
   load(table: BundleTable): void;
   /** Makes an instance; false where its module cannot be evaluated, and `failure` says why. */
   create(runId: string, start: string, fields: string): boolean;
-  begin(runId: string, fields: string): void;
-  apply(runId: string, jobs: string): void;
+  /** Hands an instance jobs; `fields`, where there are any, begin an activation. */
+  apply(runId: string, jobs: string, fields: string): void;
   /** After a drain: resolves conditions that hold; how many did. */
   unblock(runId: string): number;
   /** Ends a round: `{ commands, localActivities, closed, failure }`. */
@@ -287,11 +287,9 @@ export function makeRealm(
         return false;
       }
     },
-    begin(runId, fields) {
-      instances.get(runId)!.activator.begin(parse(fields));
-    },
-    apply(runId, jobs) {
+    apply(runId, jobs, fields) {
       const { activator } = instances.get(runId)!;
+      if (fields !== '') activator.begin(parse(fields));
       try {
         activator.apply(parse(jobs));
       } catch (error) {
