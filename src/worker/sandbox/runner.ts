@@ -1,7 +1,7 @@
-import type { Activation, ActivationResult, Command, WireOutcome, WorkflowJob } from '../../common/index.ts';
+import type { Activation, ActivationResult, Command, Segment, WireOutcome, WorkflowJob } from '../../common/index.ts';
 import type { Clock, Log } from '../../core/index.ts';
 import type { WorkflowBundle } from './bundle.ts';
-import { type RoundResult, suggests, WorkflowContext } from './context.ts';
+import { type Replayed, type RoundResult, suggests, WorkflowContext } from './context.ts';
 
 /** A local activity that a workflow asks for. */
 export interface LocalActivityCall {
@@ -34,6 +34,9 @@ export interface RunnerOptions {
 
 /** Share of a workflow task's time after which what is finished is answered without the rest. */
 const LOCAL_SHARE = 0.8;
+
+/** How long a replay goes on before other runs have their turn, in milliseconds. */
+const REPLAY_SLICE_MS = 10;
 
 interface Local {
   outcome: WireOutcome | undefined;
@@ -87,7 +90,9 @@ export class ActivationRunner {
   async #run(activation: Activation): Promise<ActivationResult> {
     const { runId } = activation;
     let missed = false;
-    const first = this.#watched(runId, () => this.#first(activation, () => (missed = true)));
+    const replayed = activation.history && (await this.#replayed(runId, activation.history));
+    if (replayed === 'evicted') return { status: 'miss' };
+    const first = this.#watched(runId, () => this.#first(activation, replayed, () => (missed = true)));
     if (missed) return { status: 'miss' };
     await this.#options.turn();
     // Reading what was thrown, and answering a query, is the author's code again.
@@ -97,7 +102,8 @@ export class ActivationRunner {
     // Given up meanwhile: the kernel has superseded this activation, or will send the history.
     if (this.#context.standOf(runId) === undefined) return { status: 'miss' };
     const rounds: { jobs: WorkflowJob[]; commands: Command[] }[] = [
-      { jobs: activation.jobs, commands: first?.commands ?? [] },
+      // Its jobs are the activation's, which the kernel knows.
+      { jobs: [], commands: first?.commands ?? [] },
     ];
     if (first && first.pendingLocal.length > 0 && !first.closed && !activation.readOnly) {
       const failed = await this.#locally(activation, first, rounds);
@@ -115,6 +121,24 @@ export class ActivationRunner {
     return { status: 'done', rounds, ...(queries.length > 0 ? { queries } : {}) };
   }
 
+  /** Rebuilds an instance, in slices between which other runs of this thread have their turn. */
+  async #replayed(runId: string, history: readonly Segment[]): Promise<Replayed | 'evicted'> {
+    const { clock } = this.#options;
+    const steps = this.#context.replaying(runId, history);
+    for (;;) {
+      const until = clock.monotonicMs() + REPLAY_SLICE_MS;
+      const step = this.#watched(runId, () => {
+        let next = steps.next();
+        while (!next.done && clock.monotonicMs() < until) next = steps.next();
+        return next;
+      });
+      if (step.done) return step.value;
+      const isMade = this.#context.standOf(runId) !== undefined;
+      await this.#options.turn();
+      if (isMade && this.#context.standOf(runId) === undefined) return 'evicted';
+    }
+  }
+
   /** Says whose code is on the stack while it is. */
   #watched<T>(runId: string, work: () => T): T {
     const { watch } = this.#options;
@@ -127,7 +151,11 @@ export class ActivationRunner {
   }
 
   /** The first round: from a new instance, one that is rebuilt, or the one that is there. */
-  #first(activation: Activation, miss: () => void): RoundResult | ReturnType<WorkflowContext['takeRejection']> {
+  #first(
+    activation: Activation,
+    replayed: Replayed | undefined,
+    miss: () => void,
+  ): RoundResult | ReturnType<WorkflowContext['takeRejection']> {
     const { runId, jobs } = activation;
     const fields = {
       time: activation.time,
@@ -136,8 +164,7 @@ export class ActivationRunner {
       isReplaying: false,
       suggestContinue: suggests(activation.historyLength, activation.historyBytes),
     };
-    if (activation.history) {
-      const replayed = this.#context.replay(runId, activation.history);
+    if (replayed) {
       if ('failure' in replayed) return replayed.failure;
       if (activation.baseSeq === 0) return this.#begin(activation, fields);
       if (activation.readOnly || (jobs.length === 0 && replayed.pendingLocal.length === 0))
