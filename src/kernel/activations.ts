@@ -468,7 +468,12 @@ export class Activations {
     run.committing = true;
     run.writing = options.arrivals;
     this.counts.segments++;
-    const inboxDone = options.arrivals.flatMap(({ inbox }) => (inbox ? [inbox] : []));
+    const inboxDone: NonNullable<JournalEntry['inboxDone']> = [];
+    const messages = options.messages ?? [];
+    for (const { inbox, answer } of options.arrivals) {
+      if (inbox) inboxDone.push(inbox);
+      if (answer) messages.push(answer);
+    }
     const entry: JournalEntry = {
       partition: run.partition,
       segments: [
@@ -482,7 +487,7 @@ export class Activations {
           body,
         },
       ],
-      messages: [...(options.messages ?? []), ...options.arrivals.flatMap(({ answer }) => (answer ? [answer] : []))],
+      messages,
       ...(inboxDone.length > 0 ? { inboxDone } : {}),
       durable: (messages) => {
         if (run.dropped) return;
