@@ -68,7 +68,7 @@ export async function printBudget(file: string, workFolder: string): Promise<voi
   await runPeer({ name: 'pleach', file, cwd: folder, env: {} }, 'throughput', {
     nodeArgs: ['--cpu-prof', `--cpu-prof-dir=${folder}`, '--cpu-prof-interval=500'],
   });
-  const { lines, hottest } = readBudget(folder, SIZES.workflows + SIZES.inFlight);
+  const { lines, hottest } = readBudget(folder, SIZES.workflows + SIZES.warmUp);
   console.log('\nbudget: µs of CPU per three-step workflow, profiled, start of the process included');
   const print = (label: string, micros: number): void =>
     console.log(`  ${label.padEnd(26)}${micros.toFixed(0).padStart(6)}`);

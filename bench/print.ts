@@ -29,7 +29,7 @@ export function printThroughput(given: Given): void {
     ];
     if (server !== undefined) {
       // The server's CPU is read around the whole process, its warm-up included.
-      parts.push(`and ${((server / (SIZES.workflows + SIZES.inFlight)) * 1000).toFixed(0)} µs of its server`);
+      parts.push(`and ${((server / (SIZES.workflows + SIZES.warmUp)) * 1000).toFixed(0)} µs of its server`);
     }
     for (const [key, label] of [
       ['commitsPerWorkflow', 'syncs (one a commit)'],

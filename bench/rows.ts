@@ -54,7 +54,7 @@ const recovered: Row['judge'] = (given) => {
 export const ROWS: readonly Row[] = [
   {
     name: 'throughput',
-    title: `workflows of ${SIZES.stepsEach} steps, ${SIZES.workflows} in all, ${SIZES.inFlight} in flight`,
+    title: `workflows of ${SIZES.stepsEach} steps, ${SIZES.workflows} after as many to warm up, ${SIZES.inFlight} in flight`,
     unit: '/s',
     moreIsBetter: true,
     figure: figureOf('perSecond'),

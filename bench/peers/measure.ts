@@ -37,6 +37,8 @@ export type Scenario = (typeof SCENARIOS)[number];
 /** The sizes that design.md section 8 names. */
 export const SIZES = {
   workflows: 2_000,
+  /** Run first and not counted, with every system alike: a rate is that of a process that has been up for some seconds. */
+  warmUp: 2_000,
   inFlight: 200,
   stepsEach: 3,
   latencyRounds: 300,
@@ -71,7 +73,7 @@ const tag = `${process.pid}-${Date.now().toString(36)}`;
 const scenarios: Record<Scenario, (peer: Peer) => Promise<Figures>> = {
   async throughput(peer) {
     // Compilers, pools and caches warm up outside the figures, with every peer.
-    await together(SIZES.inFlight, SIZES.inFlight, (i) => peer.sequence(`warm-${tag}-${i}`, SIZES.stepsEach));
+    await together(SIZES.warmUp, SIZES.inFlight, (i) => peer.sequence(`warm-${tag}-${i}`, SIZES.stepsEach));
     const before = await peer.counters?.();
     const cpu = process.cpuUsage();
     const latencies: number[] = [];

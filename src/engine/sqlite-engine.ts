@@ -1,8 +1,7 @@
 import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import type { ActivationRouter, FromKernel, KernelAddress, KernelLink } from '../contract/index.ts';
-import { type Log, PleachError, silentLog, systemClock } from '../core/index.ts';
+import { type Log, PleachError, silentLog, sourceFile, systemClock } from '../core/index.ts';
 import { makeLink } from './link-pair.ts';
 import { attach, socketPath } from './socket.ts';
 import type { EngineOptions, FromThread, ToThread } from './thread-messages.ts';
@@ -83,9 +82,7 @@ export class SqliteEngine implements KernelAddress {
   }
 
   async #becomeEngine(deadNode?: string): Promise<void> {
-    // The file beside this one, in whichever form this one runs: source or built.
-    const name = import.meta.url.endsWith('.ts') ? './kernel-thread.ts' : './kernel-thread.js';
-    const thread = new Worker(fileURLToPath(new URL(name, import.meta.url)), {
+    const thread = new Worker(sourceFile('engine/kernel-thread'), {
       workerData: { file: this.#file, options: this.#options, ...(deadNode === undefined ? {} : { deadNode }) },
       name: 'pleach kernel',
     });

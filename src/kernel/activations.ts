@@ -264,14 +264,14 @@ export class Activations {
       type: start.type,
       token: activating.token,
       baseSeq: state.activations,
-      ...(history ? { history } : {}),
       time: activating.time,
       historyLength: state.eventCount,
       historyBytes: state.bytes,
       timeoutMs: activating.timeoutMs,
       jobs,
-      ...(activating.queries.length > 0 ? { queries: activating.queries.map(({ query }) => query) } : {}),
     };
+    if (history) activation.history = history;
+    if (activating.queries.length > 0) activation.queries = activating.queries.map(({ query }) => query);
     activating.worker.channel.send({
       kind: 'activate',
       workerId: activating.worker.registration.workerId,
@@ -699,6 +699,12 @@ export class Activations {
     this.#release(run, activating);
     this.counts.failures++;
     this.#forgetInstance(run);
+    if (activating.arrivals.length === 0 && activating.delivered === 0 && run.state.localPending.size === 0) {
+      // Only questions were asked: they fail, and the run itself stands as it stood.
+      failQueries(activating.queries, queries, failure);
+      this.pump(run);
+      return;
+    }
     run.arrived.unshift(...(activating.jobsDurable ? [] : activating.arrivals));
     failQueries(activating.queries, queries, failure);
     run.taskAttempts++;

@@ -261,14 +261,14 @@ export class Attempts {
       queue: activity.queue,
       attempt: activity.attempt,
       input: activity.input,
-      ...(activity.headers ? { headers: activity.headers } : {}),
       options: activity.options,
-      ...(activity.heartbeatDetails ? { heartbeatDetails: activity.heartbeatDetails } : {}),
       scheduledAt: activity.scheduledAt,
       currentScheduledAt: activity.readyAt,
       startedAt: activity.startedAt,
-      ...(deadline ? { timeoutMs: Math.max(0, deadline.at - this.#node.now()) } : {}),
     };
+    if (activity.headers) task.headers = activity.headers;
+    if (activity.heartbeatDetails) task.heartbeatDetails = activity.heartbeatDetails;
+    if (deadline) task.timeoutMs = Math.max(0, deadline.at - this.#node.now());
     worker.tokens.set(token, this.#node.clock.monotonicMs());
     worker.channel.send({ kind: 'attempt', workerId: worker.registration.workerId, task });
     if (this.#node.plantedBug === 'repeat-finished-steps') {

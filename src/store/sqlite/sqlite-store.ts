@@ -189,12 +189,18 @@ export class SqliteStore implements Store {
         const row =
           'runId' in key
             ? this.#sql.runById.get(runKey(key.runId as RunId))
-            : // The open one first: a wall clock that went back must not hide it behind one that has closed.
-              (this.#sql.openRun.get(key.namespace, key.workflowId) ??
-              this.#sql.latestRun.get(key.namespace, key.workflowId));
+            : this.#lastRun(key.namespace, key.workflowId);
         return row ? toRunRow(row as unknown as RawRun) : undefined;
       }),
     );
+  }
+
+  /** The open run of an id, or the latest. Most ids are new, and one look finds that there is none. */
+  #lastRun(namespace: string, workflowId: string) {
+    const latest = this.#sql.latestRun.get(namespace, workflowId);
+    if (!latest || latest['status'] === 'RUNNING') return latest;
+    // A wall clock that went back must not hide the open one behind one that has closed.
+    return this.#sql.openRun.get(namespace, workflowId) ?? latest;
   }
 
   async loadSegments(run: RunId, fromSeq: number, limit: number): Promise<SegmentRow[]> {

@@ -50,12 +50,15 @@ const ORDER: Record<WorkflowJob['kind'], number> = {
   'local-activity-resolved': 4,
 };
 
-/** The same text in both forms of this file: evaluated in the realm. */
-const INSTALL = `(${installGlobals.toString()})`;
-const MAKE = `(${makeRealm.toString()})`;
+/**
+ * The same text in both forms of this file: evaluated in the realm. Strict, since a sloppy function that is called with
+ * no `this` is given the realm's real global object, and a run could change that for all the others.
+ */
+const INSTALL = `"use strict";(${installGlobals.toString()})`;
+const MAKE = `"use strict";(${makeRealm.toString()})`;
 
 /** The run whose code a rejection that nobody handles came from. */
-const runOfRejection = new AsyncLocalStorage<{ context: WorkflowContext; runId: string }>();
+const runOfRejection = new AsyncLocalStorage<{ context: WorkflowContext; runId: string; isQuery?: boolean }>();
 let listening = false;
 
 /** A rejected promise that no one handles fails the task of the run that made it. */
@@ -65,7 +68,8 @@ function listenForRejections(): void {
   process.on('unhandledRejection', (reason) => {
     const from = runOfRejection.getStore();
     if (from) {
-      from.context.noteRejection(from.runId, reason);
+      // A query has been answered by then, and may change nothing: what it leaves behind is nobody's failure.
+      if (!from.isQuery) from.context.noteRejection(from.runId, reason);
       return;
     }
     // Not a workflow's: it is the host's own, and must be as loud as ever.
@@ -113,7 +117,7 @@ export class WorkflowContext {
       options.sharesModules ?? false,
     );
     const install = vm.runInContext(INSTALL, context) as typeof installGlobals;
-    const host: RealmHost = { url: answerUrl, log };
+    const host: RealmHost = { url: this.#realm.lend(answerUrl) };
     // The bundle is loaded before the globals are closed: pleach's own modules see the same realm as the run's.
     install(host, this.#realm.clock);
     this.#realm.load(new vm.Script(bundle.code, { filename: this.#fileName }).runInContext(context) as BundleTable);
@@ -140,7 +144,8 @@ export class WorkflowContext {
   }
 
   noteRejection(runId: string, reason: unknown): void {
-    this.#rejected.set(runId, reason);
+    // An instance that was given up meanwhile fails no task any more.
+    if (this.#stands.has(runId)) this.#rejected.set(runId, reason);
   }
 
   /** A rejection that the host reported for a run since it was last asked. */
@@ -187,12 +192,12 @@ export class WorkflowContext {
     const realm = this.#realm;
     realm.enter(runId);
     const answer = runOfRejection.run({ context: this, runId }, () => {
-      if (fields) realm.begin(runId, JSON.stringify(fields));
-      for (const batch of batches(jobs)) {
-        realm.apply(runId, JSON.stringify(batch));
+      let begin = fields;
+      for (const batch of jobs.length === 0 ? [[]] : batches(jobs)) {
+        realm.apply(runId, JSON.stringify(batch.map(known)), begin ? JSON.stringify(begin) : '');
+        begin = undefined;
         this.#settle(runId);
       }
-      if (jobs.length === 0) this.#settle(runId);
       return JSON.parse(realm.finish(runId)) as RoundResult & { failure?: RoundFailure };
     });
     realm.leave(runId);
@@ -207,10 +212,13 @@ export class WorkflowContext {
 
   query(runId: string, query: NonNullable<Activation['queries']>[number]): WireQueryResult {
     this.#realm.enter(runId);
-    const answer = JSON.parse(this.#realm.query(runId, JSON.stringify(query))) as WireQueryResult;
-    this.#drain.runInContext(this.#context);
+    const answer = runOfRejection.run({ context: this, runId, isQuery: true }, () => {
+      const text = this.#realm.query(runId, JSON.stringify(query));
+      this.#drain.runInContext(this.#context);
+      return text;
+    });
     this.#realm.leave(runId);
-    return answer;
+    return JSON.parse(answer) as WireQueryResult;
   }
 
   /** Tells a new instance what its history holds beside jobs and commands that follow from them. */
@@ -318,6 +326,11 @@ export class WorkflowContext {
       ...(failure.cause ? { cause: this.#mapped(failure.cause) } : {}),
     };
   }
+}
+
+/** A job as an instance needs it: its start it was made with. */
+function known(job: WorkflowJob): WorkflowJob | { kind: 'start' } {
+  return job.kind === 'start' ? { kind: 'start' } : job;
 }
 
 /** Whether continuing as new is advised. */

@@ -1,10 +1,9 @@
 /* oxlint-disable typescript/no-explicit-any, typescript/no-extraneous-class -- this text runs in another realm */
 
-/** What the host lends to a realm. Everything takes and gives text or numbers, and nothing throws. */
+/** What the host lends to a realm. Everything takes and gives text, and throws only the realm's own errors. */
 export interface RealmHost {
   /** Parses or changes a URL: `{ href, base, set?: [part, value] }` as JSON; gives the parts, or `{ error }`. */
   url(request: string): string;
-  log(level: string, message: string, fields: string): void;
 }
 
 /** What the realm's own machinery tells the globals. */
@@ -172,13 +171,19 @@ export function installGlobals(host: RealmHost, clock: RealmClock): void {
       return view;
     },
   });
+  /** A line must not fail the run that writes it. */
+  const textOf = (arg: unknown): string => {
+    if (typeof arg === 'string') return arg;
+    try {
+      return JSON.stringify(arg) ?? String(arg);
+    } catch {
+      return '(cannot be written as JSON)';
+    }
+  };
   const say =
     (level: string) =>
     (...args: unknown[]) => {
-      clock.log(
-        level,
-        args.map((arg) => (typeof arg === 'string' ? arg : (JSON.stringify(arg) ?? String(arg)))).join(' '),
-      );
+      clock.log(level, args.map(textOf).join(' '));
     };
   define(G, 'console', {
     log: say('info'),

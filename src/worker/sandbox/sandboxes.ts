@@ -1,8 +1,7 @@
-import { fileURLToPath } from 'node:url';
 import { type MessagePort, Worker } from 'node:worker_threads';
 import type { Activation, ActivationResult, WireOutcome } from '../../common/index.ts';
 import { type ActivationRouter, laneOf } from '../../contract/index.ts';
-import { type Clock, LIMITS, type Log, type Wait } from '../../core/index.ts';
+import { type Clock, LIMITS, type Log, sourceFile, type Wait } from '../../core/index.ts';
 import type { WorkflowBundle } from './bundle.ts';
 import { ActivationRunner, type LocalActivityCall } from './runner.ts';
 import { Watched, WATCHED_BYTES } from './watched.ts';
@@ -142,11 +141,10 @@ class SandboxThread {
   }
 
   #begin(): void {
-    const name = import.meta.url.endsWith('.ts') ? './sandbox-thread.ts' : './sandbox-thread.js';
     const watched = new SharedArrayBuffer(WATCHED_BYTES);
     this.#watched = new Watched(watched);
     const { bundle, maxCachedRuns, failureErrorTypes = [], heapMb = 1024 } = this.#options;
-    const thread = new Worker(fileURLToPath(new URL(name, import.meta.url)), {
+    const thread = new Worker(sourceFile('worker/sandbox/sandbox-thread'), {
       name: 'pleach workflows',
       workerData: { bundle, maxCachedRuns, failureErrorTypes, watched } satisfies SandboxThreadData,
       resourceLimits: { maxOldGenerationSizeMb: heapMb },
