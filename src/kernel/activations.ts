@@ -15,7 +15,7 @@ import { decideAdmissions } from './admit-commands.ts';
 import { closedError } from './closed-error.ts';
 import { closeRun } from './close-run.ts';
 import type { JournalEntry, OutMessage } from './journal.ts';
-import type { Activating, Arrival, LiveRun, WaitingQuery } from './live-run.ts';
+import type { Activating, Arrival, Carried, LiveRun, WaitingQuery } from './live-run.ts';
 import { applySegment, isDelivered } from './machine/fold.ts';
 import { stageOf, type TimerState } from './machine/state.ts';
 import type { KernelNode } from './node.ts';
@@ -24,6 +24,14 @@ import type { WorkerHandle } from './workers.ts';
 
 /** What is done when a segment is on the disk, and not before. */
 type Effect = () => void;
+
+/** Facts that whoever goes on with a run that is read anew notes for itself. */
+const NOTED_ANEW: ReadonlySet<Job['kind']> = new Set<Job['kind']>([
+  'activity-started',
+  'admission-awaited',
+  'admission-decided',
+  'task-failed',
+]);
 
 const CLOSING = new Set<Command['kind']>(['complete', 'fail', 'cancel', 'continue-as-new']);
 
@@ -61,8 +69,33 @@ export class Activations {
 
   /** Takes a job in. It counts from here on, and is acknowledged when it is durable. */
   arrive(run: LiveRun, arrival: Arrival): void {
+    if (run.dropped) {
+      this.#arriveAnew(run, arrival);
+      return;
+    }
     run.arrived.push(arrival);
     this.pump(run);
+  }
+
+  /** The run has left memory since it was looked up: parked, read anew, or closed, which the arrival is told. */
+  #arriveAnew(run: LiveRun, arrival: Arrival): void {
+    const node = this.#node;
+    if (node.ended) return;
+    const tell = (error: PleachError): void => {
+      if (node.ended) return;
+      node.inbox.discard(arrival);
+      arrival.refused?.(error);
+    };
+    node.store
+      .findRuns([{ runId: run.id }])
+      .then(async ([row]) => {
+        const again = row && (await node.load(row));
+        if (again) this.arrive(again, arrival);
+        else tell(closedError({ workflowId: run.workflowId, id: run.id, state: row ?? run.state }));
+      })
+      .catch((error: unknown) =>
+        tell(error instanceof PleachError ? error : new PleachError('UNEXPECTED', messageOf(error), {})),
+      );
   }
 
   /** A job without anyone who waits for its acknowledgement. */
@@ -72,6 +105,15 @@ export class Activations {
 
   /** Asks a question of the run's instance, as soon as nothing undurable is in it. */
   ask(run: LiveRun, query: WaitingQuery): void {
+    if (run.dropped) {
+      const { workflowId } = run;
+      query.fail(
+        new PleachError('QUERY_FAILED', `workflow "${workflowId}" left memory as it was asked; ask again`, {
+          workflowId,
+        }),
+      );
+      return;
+    }
     run.queries.push(query);
     this.pump(run);
   }
@@ -492,11 +534,18 @@ export class Activations {
       durable: (messages) => {
         if (run.dropped) return;
         run.committing = false;
+        run.refusals = 0;
         run.writing = [];
         for (const arrival of options.arrivals) arrival.acknowledged?.();
         node.inbox.sent(messages);
         options.durable?.();
-        if (run.state.closing && run.activating) this.#release(run, run.activating);
+        if (run.state.closing && run.activating) {
+          // Closed under an activation: what it carried and was not durable comes too late, and is told so.
+          const { activating } = run;
+          this.#release(run, activating);
+          if (!activating.jobsDurable) run.arrived.unshift(...activating.arrivals);
+          run.queries.unshift(...activating.queries);
+        }
         afterClose?.();
         const held = run.heldResult;
         run.heldResult = undefined;
@@ -505,17 +554,66 @@ export class Activations {
         node.arm();
       },
       refused: (error) => {
-        for (const arrival of options.arrivals) arrival.refused?.(error);
         options.refused?.(error);
-        // What memory holds is no longer what the disk holds.
-        node.drop(run);
-        if (!run.unwritten) void node.load(run.row);
+        this.#readAnew(run, options.arrivals, error);
       },
     };
     const afterClose = run.state.closing ? closeRun(node, run, entry) : undefined;
     if (node.plantedBug === 'acknowledge-before-commit')
       for (const arrival of options.arrivals) arrival.acknowledged?.();
     node.appendFor(run, entry);
+  }
+
+  /**
+   * The store refused a segment for itself, so memory is ahead of the disk: the run is read anew. Whoever waits for a job
+   * of that segment is told; what nobody would send again is put back, with all that had come since.
+   */
+  #readAnew(run: LiveRun, refused: Arrival[], error: PleachError): void {
+    const node = this.#node;
+    const { activating } = run;
+    if (activating) this.#release(run, activating);
+    for (const arrival of refused) arrival.refused?.(error);
+    const kept = [
+      ...refused.filter((arrival) => !arrival.refused),
+      ...(activating && !activating.jobsDurable ? activating.arrivals : []),
+      ...run.arrived.splice(0),
+    ].filter(({ job }) => !NOTED_ANEW.has(job.kind));
+    const { resultWaiters, updateWaiters, refusals } = run;
+    const queries = [...(activating?.queries ?? []), ...run.queries.splice(0)];
+    node.drop(run);
+    node.carry(run.id, { arrived: kept, queries, resultWaiters, updateWaiters, refusals: refusals + 1 });
+    const again = (): void => {
+      node.store
+        .findRuns([{ runId: run.id }])
+        .then(([row]) => row && node.load(row))
+        .then(
+          (found) => {
+            if (!found && !node.ended) this.#giveUp(node.takeCarried(run.id), error);
+          },
+          (failure: unknown) => {
+            node.log.error('a run whose segment was refused cannot be read', {
+              run: run.id,
+              message: messageOf(failure),
+            });
+            if (!node.ended) node.clock.after(LIMITS.taskRetryFirstMs, again);
+          },
+        );
+    };
+    // At once the first time; a segment that is refused again and again must not keep the store busy.
+    if (refusals === 0) again();
+    else node.clock.after(Math.min(LIMITS.taskRetryFirstMs * 2 ** (refusals - 1), LIMITS.taskRetryMaxMs), again);
+  }
+
+  /** The run is not there: its first segment was refused. What else had come for it is told so, or delivered once more. */
+  #giveUp(carried: Carried | undefined, error: PleachError): void {
+    if (!carried) return;
+    for (const arrival of carried.arrived) {
+      arrival.redeliver?.();
+      arrival.refused?.(error);
+    }
+    for (const query of carried.queries) query.fail(error);
+    for (const waiter of carried.resultWaiters) waiter.fail(error);
+    for (const waiters of carried.updateWaiters.values()) for (const waiter of waiters) waiter.fail(error);
   }
 
   // ---- jobs without an activation ----
@@ -548,22 +646,6 @@ export class Activations {
       });
     }
     this.pump(run);
-  }
-
-  /** Sends messages of a run in a commit of their own; the run need not be quiet. */
-  noteWithMessages(run: LiveRun, messages: OutMessage[]): void {
-    const node = this.#node;
-    // A message is keyed by its sender's segment, so it goes with an empty one.
-    const wait = (): void => {
-      if (run.dropped) return;
-      if (run.committing || run.activating) {
-        node.clock.soon(wait);
-        return;
-      }
-      const segment = this.#apply(run, node.now(), [{ jobs: [] }], undefined);
-      if (segment) this.#write(run, segment, { arrivals: [], messages });
-    };
-    wait();
   }
 
   /** Looks every few milliseconds for activations that take long: their jobs are made durable without them. */

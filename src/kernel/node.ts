@@ -23,7 +23,7 @@ import { ClosedQueries } from './closed-queries.ts';
 import { Deadlines } from './deadlines.ts';
 import { Inbox } from './inbox.ts';
 import { Journal, type JournalEntry } from './journal.ts';
-import { LiveRun, workflowKey } from './live-run.ts';
+import { type Carried, LiveRun, workflowKey } from './live-run.ts';
 import { applySegment } from './machine/fold.ts';
 import { emptyState, type RunState } from './machine/state.ts';
 import { Peer } from './peer.ts';
@@ -85,6 +85,7 @@ export class KernelNode {
   ended = false;
   readonly #cachedRunsMax: number;
   readonly #onEnded: ((error: PleachError | undefined) => void) | undefined;
+  readonly #carried = new Map<RunId, Carried>();
   readonly #loading = new Map<RunId, Promise<LiveRun | undefined>>();
   #timer: Wait | undefined;
   #timerAt = Infinity;
@@ -235,6 +236,14 @@ export class KernelNode {
     if (this.plantedBug === 'recover-without-request-ids') state.requestIds.clear();
     this.runs.set(run.id, run);
     this.openRuns.set(workflowKey(run.namespace, run.workflowId), run);
+    const carried = this.takeCarried(run.id);
+    if (carried) {
+      run.arrived.push(...carried.arrived);
+      run.queries.push(...carried.queries);
+      run.resultWaiters.push(...carried.resultWaiters);
+      for (const [updateId, waiters] of carried.updateWaiters) run.updateWaiters.set(updateId, waiters);
+      run.refusals = carried.refusals;
+    }
     this.attempts.recover(run, attempts);
     resumeAdmissions(this, run);
     for (const timer of state.timers.values()) this.activations.armTimer(run, timer);
@@ -243,6 +252,17 @@ export class KernelNode {
     this.#trim();
     this.activations.pump(run);
     return run;
+  }
+
+  /** Keeps what a run that is read anew must have again; it is there before anything else happens to the run. */
+  carry(run: RunId, carried: Carried): void {
+    this.#carried.set(run, carried);
+  }
+
+  takeCarried(run: RunId): Carried | undefined {
+    const carried = this.#carried.get(run);
+    this.#carried.delete(run);
+    return carried;
   }
 
   /** Folds a run's segments, open or closed. */

@@ -50,8 +50,11 @@ export class ActivationRunner {
   /** Runs by how recently they were activated, oldest first. */
   readonly #recent = new Set<string>();
   readonly #locals = new Map<string, Map<number, Local>>();
-  /** Runs whose task is being answered: their local activities end inside it. */
-  readonly #answering = new Set<string>();
+  /**
+   * The activation that each run is at: its local activities end inside it. One that another has superseded while it
+   * waited for a local activity finds itself gone, and leaves the instance, which is the other's now, alone.
+   */
+  readonly #answering = new Map<string, Activation>();
 
   constructor(options: RunnerOptions) {
     this.#options = options;
@@ -70,20 +73,29 @@ export class ActivationRunner {
   evict(runId: string): void {
     this.#context.evict(runId);
     this.#recent.delete(runId);
+    this.#answering.delete(runId);
+    this.#dropLocals(runId);
+  }
+
+  #dropLocals(runId: string): void {
     for (const seq of this.#locals.get(runId)?.keys() ?? []) this.#options.cancelLocalActivity(runId, seq);
     this.#locals.delete(runId);
   }
 
   async run(activation: Activation): Promise<ActivationResult> {
     const { runId } = activation;
-    this.#answering.add(runId);
+    const isCurrent = (): boolean => this.#answering.get(runId) === activation;
+    // An instance that is built anew begins its local activities anew.
+    if (activation.history || activation.baseSeq === 0) this.#dropLocals(runId);
+    this.#answering.set(runId, activation);
     try {
       const result = await this.#run(activation);
+      if (!isCurrent()) return { status: 'miss' };
       if (result.status === 'failed' || activation.readOnly) this.evict(runId);
       else if (result.status === 'done') this.#remember(runId);
       return result;
     } finally {
-      this.#answering.delete(runId);
+      if (isCurrent()) this.#answering.delete(runId);
     }
   }
 
@@ -95,6 +107,8 @@ export class ActivationRunner {
     const first = this.#watched(runId, () => this.#first(activation, replayed, () => (missed = true)));
     if (missed) return { status: 'miss' };
     await this.#options.turn();
+    const isCurrent = (): boolean => this.#answering.get(runId) === activation;
+    if (!isCurrent()) return { status: 'miss' };
     // Reading what was thrown, and answering a query, is the author's code again.
     const rejected = this.#watched(runId, () => this.#context.takeRejection(runId));
     if (rejected) return { status: 'failed', ...rejected };
@@ -107,6 +121,7 @@ export class ActivationRunner {
     ];
     if (first && first.pendingLocal.length > 0 && !first.closed && !activation.readOnly) {
       const failed = await this.#locally(activation, first, rounds);
+      if (!isCurrent()) return { status: 'miss' };
       if (this.#context.standOf(runId) === undefined) return { status: 'miss' };
       if (failed) return { status: 'failed', ...failed };
     }
@@ -206,7 +221,8 @@ export class ActivationRunner {
         if (command.kind === 'cancel-local-activity') this.#options.cancelLocalActivity(runId, command.seq);
       const leftMs = until - clock.monotonicMs();
       const inTime = leftMs > 0 && (await this.#anyDone(locals, leftMs));
-      if (!inTime || this.#context.standOf(runId) === undefined) return undefined;
+      const isGivenUp = this.#answering.get(runId) !== activation || this.#context.standOf(runId) === undefined;
+      if (!inTime || isGivenUp) return undefined;
       const jobs: WorkflowJob[] = [];
       for (const [seq, local] of locals) {
         if (!local.outcome) continue;
