@@ -92,13 +92,44 @@ export interface SandboxThreadData {
   watched: SharedArrayBuffer;
 }
 
-interface Waiting {
+/** An activation on its way, and who waits for it. */
+export interface Waiting {
   activation: Activation;
   settle(result: ActivationResult): void;
 }
 
+/** The result of an activation whose sandbox is gone. */
+export function lost(cause: 'SPIN' | 'SANDBOX_LOST', message: string): ActivationResult {
+  const type = cause === 'SPIN' ? 'WorkflowSpin' : 'SandboxLost';
+  return { status: 'failed', cause, failure: { kind: 'application', type, message } };
+}
+
+/** Passes on what a sandbox says beside its results, and brings it the outcomes of its local activities. */
+export function relay(
+  options: Pick<SandboxOptions, 'log' | 'runLocalActivity' | 'cancelLocalActivity' | 'localResolved'>,
+  message: Exclude<FromSandbox, { kind: 'result' | 'ready' }>,
+  post: (message: ToSandbox) => void,
+): void {
+  switch (message.kind) {
+    case 'local':
+      void options
+        .runLocalActivity(message.activity)
+        .then((outcome) => post({ kind: 'local-done', call: message.call, outcome }));
+      return;
+    case 'local-cancel':
+      options.cancelLocalActivity(message.runId, message.seq);
+      return;
+    case 'local-resolved':
+      options.localResolved(message.runId, message.seq, message.attempt, message.outcome);
+      return;
+    case 'log':
+      options.log[message.level](message.message, message.fields);
+      return;
+  }
+}
+
 /** One watched thread, begun again when it had to be ended. */
-class SandboxThread {
+export class SandboxThread {
   readonly #options: SandboxOptions;
   readonly #waiting = new Map<number, Waiting>();
   readonly #onCulprit: (runId: string) => void;
@@ -108,12 +139,21 @@ class SandboxThread {
   #next = 1;
   #seen = { n: 0, sinceMs: 0 };
   #endedFor: 'SPIN' | undefined;
+  #isReady = false;
+  #lastError = '';
   #closed = false;
+  readonly #watcher: Wait;
 
   constructor(options: SandboxOptions, onCulprit: (runId: string) => void) {
     this.#options = options;
     this.#onCulprit = onCulprit;
     this.#begin();
+    const everyMs = Math.max(50, Math.min(1000, this.#spinMs / 5));
+    this.#watcher = options.clock.every(everyMs, () => this.#watch(options.clock.monotonicMs()));
+  }
+
+  get #spinMs(): number {
+    return this.#options.spinMs ?? LIMITS.sandboxSpinMs;
   }
 
   #begin(): void {
@@ -128,10 +168,14 @@ class SandboxThread {
       env: {},
     });
     this.#thread = thread;
+    this.#isReady = false;
     thread.on('message', (batch: FromSandbox[]) => {
       for (const message of batch) this.#receive(message);
     });
-    thread.on('error', (error: Error) => this.#options.log.warn('a sandbox thread failed', { message: error.message }));
+    thread.on('error', (error: Error) => {
+      this.#lastError = error.message;
+      this.#options.log.warn('a sandbox thread failed', { message: error.message });
+    });
     thread.on('exit', () => this.#ended(thread));
   }
 
@@ -143,22 +187,11 @@ class SandboxThread {
         waiting?.settle(message.result);
         return;
       }
-      case 'local':
-        void this.#options
-          .runLocalActivity(message.activity)
-          .then((outcome) => this.post({ kind: 'local-done', call: message.call, outcome }));
-        return;
-      case 'local-cancel':
-        this.#options.cancelLocalActivity(message.runId, message.seq);
-        return;
-      case 'local-resolved':
-        this.#options.localResolved(message.runId, message.seq, message.attempt, message.outcome);
-        return;
-      case 'log':
-        this.#options.log[message.level](message.message, message.fields);
-        return;
       case 'ready':
+        this.#isReady = true;
         return;
+      default:
+        relay(this.#options, message, (answer) => this.post(answer));
     }
   }
 
@@ -171,44 +204,50 @@ class SandboxThread {
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     this.#thread = undefined;
+    if (!this.#isReady && !this.#closed) {
+      // A thread that cannot begin would end again at once: the next activation tries another.
+      const message = `the sandbox cannot be started: ${this.#lastError}. Look at the bundle and at workflowHeapMb (${this.#heapMb} MB)`;
+      for (const [, one] of waiting) one.settle(lost('SANDBOX_LOST', message));
+      return;
+    }
     if (!this.#closed) this.#begin();
     for (const [n, one] of waiting) {
-      const { activation } = one;
+      const { type, runId } = one.activation;
       if (n !== culprit) {
         one.settle({ status: 'miss' });
         continue;
       }
-      this.#onCulprit(activation.runId);
-      const spinMs = this.#options.spinMs ?? LIMITS.sandboxSpinMs;
-      one.settle({
-        status: 'failed',
-        cause: why,
-        failure: {
-          kind: 'application',
-          type: why === 'SPIN' ? 'WorkflowSpin' : 'SandboxLost',
-          message:
-            why === 'SPIN'
-              ? `workflow code of "${activation.type}" ran for ${spinMs} ms without giving way; a loop without an await?`
-              : `the sandbox ended while it ran "${activation.type}": its heap of ${this.#options.heapMb ?? 1024} MB is full, or it was ended from outside`,
-        },
-      });
+      this.#onCulprit(runId);
+      one.settle(
+        lost(
+          why,
+          why === 'SPIN'
+            ? `workflow code of "${type}" ran for ${this.#spinMs} ms without giving way; a loop without an await?`
+            : `the sandbox ended while it ran "${type}": its heap of ${this.#heapMb} MB is full, or it was ended from outside`,
+        ),
+      );
     }
   }
 
+  get #heapMb(): number {
+    return this.#options.heapMb ?? 1024;
+  }
+
   /** Looks whether the same code has been on the stack for too long. */
-  watch(nowMs: number): void {
+  #watch(nowMs: number): void {
     const n = Atomics.load(this.#watched, 0);
     if (n === 0 || n !== this.#seen.n) {
       this.#seen = { n, sinceMs: nowMs };
       return;
     }
-    if (nowMs - this.#seen.sinceMs < (this.#options.spinMs ?? LIMITS.sandboxSpinMs)) return;
+    if (nowMs - this.#seen.sinceMs < this.#spinMs) return;
     this.#seen = { n: 0, sinceMs: nowMs };
     this.#endedFor = 'SPIN';
     void this.#thread?.terminate();
   }
 
   activate(activation: Activation): Promise<ActivationResult> {
+    if (!this.#thread && !this.#closed) this.#begin();
     return new Promise((settle) => {
       const n = this.#next++ & 0x7fffffff || this.#next++;
       this.#waiting.set(n, { activation, settle });
@@ -229,56 +268,9 @@ class SandboxThread {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#watcher.clear();
     const thread = this.#thread;
     this.#thread = undefined;
     await thread?.terminate();
-  }
-}
-
-/** A sandbox in threads of its own, watched from here. A run stays with its thread. */
-export class ThreadedSandbox implements WorkflowSandbox {
-  readonly #options: SandboxOptions;
-  readonly #threads: SandboxThread[];
-  /** Runs that have ended a thread: activated apart from the others. */
-  readonly #quarantined = new Set<string>();
-  #quarantine: SandboxThread | undefined;
-  readonly #watcher: Wait;
-
-  constructor(options: SandboxOptions) {
-    this.#options = options;
-    this.#threads = Array.from({ length: Math.max(1, options.threads) }, () => this.#thread());
-    const everyMs = Math.max(50, Math.min(1000, (options.spinMs ?? LIMITS.sandboxSpinMs) / 5));
-    this.#watcher = options.clock.every(everyMs, () => {
-      const nowMs = options.clock.monotonicMs();
-      for (const thread of this.#threads) thread.watch(nowMs);
-      this.#quarantine?.watch(nowMs);
-    });
-  }
-
-  #thread(): SandboxThread {
-    return new SandboxThread(this.#options, (runId) => this.#quarantined.add(runId));
-  }
-
-  #threadOf(runId: string): SandboxThread {
-    if (this.#quarantined.has(runId)) return (this.#quarantine ??= this.#thread());
-    if (this.#threads.length === 1) return this.#threads[0]!;
-    let hash = 0;
-    for (let i = 0; i < runId.length; i++) hash = (Math.imul(hash, 31) + runId.charCodeAt(i)) | 0;
-    return this.#threads[(hash >>> 0) % this.#threads.length]!;
-  }
-
-  activate(activation: Activation): Promise<ActivationResult> {
-    return this.#threadOf(activation.runId).activate(activation);
-  }
-
-  evict(runId: string): void {
-    this.#threadOf(runId).post({ kind: 'evict', runId });
-  }
-
-  async close(): Promise<void> {
-    this.#watcher.clear();
-    await Promise.all(
-      [...this.#threads, ...(this.#quarantine ? [this.#quarantine] : [])].map((thread) => thread.close()),
-    );
   }
 }
