@@ -2,11 +2,14 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import {
   type ActivityCancellationDetails,
   type Duration,
+  IllegalStateError,
   type Logger,
   loggerOf,
   type MetricMeter,
   msToNumber,
   noopMetricMeter,
+  requireObject,
+  wrongArgument,
 } from '../common/index.ts';
 import { type Clock, type Log, systemClock, type Wait } from '../core/index.ts';
 import type { Info } from './info.ts';
@@ -48,7 +51,11 @@ export class Context {
   readonly heartbeat: (details?: unknown) => void;
   readonly #parts: ContextParts;
 
+  /** @internal Made by workers and by `MockActivityEnvironment`. */
   constructor(parts: ContextParts) {
+    requireObject('new Context', parts, '{ info, cancelled, cancellationSignal, heartbeat, log }');
+    if (typeof parts.cancelled?.then !== 'function')
+      throw wrongArgument('new Context: cancelled', 'is a promise', parts.cancelled);
     this.#parts = parts;
     this.info = parts.info;
     this.cancelled = parts.cancelled;
@@ -63,8 +70,11 @@ export class Context {
   /** @throws Error outside an activity */
   static current(): Context {
     const context = asyncLocalStorage.getStore();
-    if (!context)
-      throw new Error('Activity context not initialized: this is called from inside an activity function only');
+    if (!context) {
+      throw new IllegalStateError(
+        'Activity context not initialized: call this from an activity function, while that runs in a worker or in MockActivityEnvironment',
+      );
+    }
     return context;
   }
 
@@ -76,16 +86,21 @@ export class Context {
   /** A client of the worker's own connection. @throws Error where there is none */
   get client(): ContextClient {
     const client = this.#parts.client?.();
-    if (client === undefined) throw new Error('this activity has no client: it runs outside a worker');
+    if (client === undefined) {
+      throw new IllegalStateError(
+        'getClient: this activity has no client, since it runs outside a worker; make a Client',
+      );
+    }
     return client as ContextClient;
   }
 
   /** Waits; ends at once with the cancellation's failure when the attempt should stop. */
-  readonly sleep = (duration: Duration): Promise<void> => {
+  readonly sleep = async (duration: Duration): Promise<void> => {
+    const ms = Math.max(0, msToNumber(duration, 'sleep: its duration'));
     const clock = this.#parts.clock ?? systemClock;
     let wait: Wait | undefined;
     const slept = new Promise<void>((resolve) => {
-      wait = clock.after(Math.max(0, msToNumber(duration)), resolve);
+      wait = clock.after(ms, resolve);
     });
     return Promise.race([slept, this.cancelled]).finally(() => wait?.clear());
   };

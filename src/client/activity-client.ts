@@ -1,4 +1,4 @@
-import { codeWire, toWire, type WireOutcome } from '../common/index.ts';
+import { codeWire, shown, toWire, type WireOutcome } from '../common/index.ts';
 import type { ActivityRef } from '../contract/index.ts';
 import { PleachError } from '../core/index.ts';
 import { BaseClient } from './base-client.ts';
@@ -72,8 +72,7 @@ export class AsyncCompletionClient extends BaseClient {
     if (typeof at?.activityId !== 'string' || typeof at.workflowId !== 'string') {
       throw new PleachError(
         'INVALID_ARGUMENT',
-        'an activity is named by its task token, or by { workflowId, activityId, runId? }',
-        {},
+        `an activity is named by its task token, or by { workflowId, activityId, runId? }; this is ${shown(at)}`,
       );
     }
     const { workflowId, runId, activityId } = at;

@@ -1,7 +1,16 @@
-import { type DataConverter, type LoadedDataConverter, loadDataConverter } from '../common/index.ts';
+import { type DataConverter, type LoadedDataConverter, loadDataConverter, shown } from '../common/index.ts';
 import type { Effect, RequestName, Requests } from '../contract/index.ts';
-import { loadModule } from '../core/index.ts';
-import { callOptions, Connection, type ConnectionLike, defaultIdentity, withLimits } from './connection.ts';
+import { loadModule, PleachError } from '../core/index.ts';
+import {
+  callOptions,
+  Connection,
+  type ConnectionLike,
+  defaultIdentity,
+  instantOf,
+  requireSignal,
+  withLimits,
+} from './connection.ts';
+import { requireOptions, requireText, requireWork } from './start-options.ts';
 
 /** What every client is made with. */
 export interface BaseClientOptions {
@@ -22,25 +31,35 @@ export class BaseClient {
   /** @internal */
   readonly converter: LoadedDataConverter;
 
+  /** @throws PleachError INVALID_ARGUMENT · TypeError or ValueError for a data converter that is none */
   constructor(options: BaseClientOptions = {}) {
-    this.connection = options.connection ?? Connection.lazy();
-    this.namespace = options.namespace ?? 'default';
-    this.identity = options.identity ?? defaultIdentity();
+    requireOptions('a client', options, '{ connection, namespace }');
+    const { connection, namespace = 'default', identity } = options;
+    if (connection !== undefined && typeof connection?.caller?.call !== 'function') {
+      throw new PleachError(
+        'INVALID_ARGUMENT',
+        `a client's connection comes from Connection.connect({ address }); this is ${shown(connection)}`,
+      );
+    }
+    this.connection = connection ?? Connection.lazy();
+    this.namespace = requireText('namespace', namespace);
+    this.identity = identity === undefined ? defaultIdentity() : requireText('identity', identity);
     this.converter = loadDataConverter(options.dataConverter, loadModule);
   }
 
   /** Runs requests with a point in time by which each must be answered. */
-  withDeadline<R>(deadline: number | Date, work: () => Promise<R>): Promise<R> {
-    return withLimits(this.connection.caller, { deadlineAt: Number(deadline) }, work);
+  async withDeadline<R>(deadline: number | Date, work: () => Promise<R>): Promise<R> {
+    return withLimits(this.connection.caller, { deadlineAt: instantOf(deadline) }, work);
   }
 
   /** Runs requests that are given up when the signal is aborted. */
-  withAbortSignal<R>(signal: AbortSignal, work: () => Promise<R>): Promise<R> {
-    return withLimits(this.connection.caller, { signal }, work);
+  async withAbortSignal<R>(signal: AbortSignal, work: () => Promise<R>): Promise<R> {
+    return withLimits(this.connection.caller, { signal: requireSignal(signal) }, work);
   }
 
   /** Metadata has no carrier inside a process; it is accepted and goes nowhere. */
-  withMetadata<R>(_metadata: Record<string, unknown>, work: () => Promise<R>): Promise<R> {
+  async withMetadata<R>(_metadata: Record<string, unknown>, work: () => Promise<R>): Promise<R> {
+    requireWork('withMetadata', work);
     return work();
   }
 

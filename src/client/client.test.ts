@@ -101,7 +101,7 @@ describe('a start', () => {
     ['no workflow id', { taskQueue: 'q' }, /workflowId is text of 1 to 1000 characters; it is missing/],
     ['a workflow id that is too long', { workflowId: 'x'.repeat(1001), taskQueue: 'q' }, /it is 1001 characters long/],
     ['no task queue', { workflowId: 'w' }, /taskQueue is text .* it is missing/],
-    ['one argument for a list', { workflowId: 'w', taskQueue: 'q', args: 'Ada' }, /args is a list; it is a string/],
+    ['one argument for a list', { workflowId: 'w', taskQueue: 'q', args: 'Ada' }, /args is a list; it is "Ada"/],
     ['an impossible duration', { workflowId: 'w', taskQueue: 'q', startDelay: 'soon' }, /"10s".*this is "soon"/],
     [
       'an impossible retry policy',
@@ -278,7 +278,7 @@ describe('a handle', () => {
       'a signal is meant, and this is the definition of another sort: update',
     );
     await expect(handle.startUpdate(rename, { args: ['x'], waitForStage: 'ADMITTED' as never })).rejects.toThrow(
-      /'ACCEPTED'; it is ADMITTED/,
+      /'ACCEPTED'; it is "ADMITTED"/,
     );
     await expect(handle.executeUpdate(rename, { args: 'x' as never })).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
@@ -409,7 +409,7 @@ describe('with a start', () => {
       client.workflow.executeUpdateWithStart('count', { startWorkflowOperation: operation }),
     ).rejects.toThrow(/workflowIdConflictPolicy/);
     await expect(client.workflow.executeUpdateWithStart('count', {} as never)).rejects.toThrow(
-      /startWorkflowOperation is missing/,
+      /startWorkflowOperation is new WithStart.*it is missing/,
     );
   });
 });

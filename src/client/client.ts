@@ -1,6 +1,7 @@
 import { ActivityClient } from './activity-client.ts';
 import { BaseClient, type BaseClientOptions } from './base-client.ts';
 import type { ClientInterceptors } from './interceptors.ts';
+import { requireOptions } from './start-options.ts';
 import { type QueryRejectCondition, WorkflowClient } from './workflow-client.ts';
 
 /** What a client is made with. */
@@ -20,6 +21,8 @@ export class Client extends BaseClient {
 
   constructor(options: ClientOptions = {}) {
     super(options);
+    requireOptions('a client: interceptors', options.interceptors, '{ workflow: [] }');
+    requireOptions('a client: workflow', options.workflow, '{ queryRejectCondition }');
     const { interceptors, workflow, ...base } = { ...options, connection: this.connection };
     this.options = { ...options, namespace: this.namespace, identity: this.identity, connection: this.connection };
     this.workflow = new WorkflowClient({

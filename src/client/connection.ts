@@ -1,8 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { hostname } from 'node:os';
-import { type Duration, msToNumber } from '../common/index.ts';
+import { type Duration, msTimeout, shown } from '../common/index.ts';
 import { type CallOptions, DEFAULT_ADDRESS, type KernelCaller, lazyCaller, openCaller } from '../contract/index.ts';
-import { systemClock } from '../core/index.ts';
+import { PleachError, systemClock } from '../core/index.ts';
+import { requireOptions, requireWork } from './start-options.ts';
 
 /** How a connection is opened. */
 export interface ConnectionOptions {
@@ -44,7 +45,28 @@ export function withLimits<R>(
   limits: { deadlineAt?: number; signal?: AbortSignal },
   work: () => Promise<R>,
 ): Promise<R> {
+  requireWork('a call with limits', work);
   return scopes.run({ caller, ...limits, outer: scopes.getStore() }, work);
+}
+
+/** A point in time as a number. @throws INVALID_ARGUMENT */
+export function instantOf(deadline: number | Date): number {
+  const at = typeof deadline === 'number' || deadline instanceof Date ? Number(deadline) : Number.NaN;
+  if (Number.isFinite(at)) return at;
+  throw new PleachError(
+    'INVALID_ARGUMENT',
+    `withDeadline takes a Date, or milliseconds since 1970; this is ${shown(deadline)}`,
+    { deadline },
+  );
+}
+
+/** @throws INVALID_ARGUMENT unless it is an AbortSignal */
+export function requireSignal(signal: AbortSignal): AbortSignal {
+  if (signal instanceof AbortSignal) return signal;
+  throw new PleachError(
+    'INVALID_ARGUMENT',
+    `withAbortSignal takes the signal of an AbortController; this is ${shown(signal)}`,
+  );
 }
 
 /** How long a request that is made now may take. @param isLong whether it waits for something to happen */
@@ -77,13 +99,15 @@ export class Connection implements ConnectionLike {
    * @throws PleachError INVALID_ARGUMENT · ADDRESS_UNSUPPORTED · DATABASE_* · DEADLINE_EXCEEDED
    */
   static async connect(options: ConnectionOptions = {}): Promise<Connection> {
-    const { address, connectTimeout = '10s', engine } = options;
-    const caller = await openCaller({ address, engine, connectTimeoutMs: msToNumber(connectTimeout) });
+    requireOptions('Connection.connect', options, "{ address: 'sqlite:./file.db' }");
+    const { address, connectTimeout, engine } = options;
+    const caller = await openCaller({ address, engine, connectTimeoutMs: msTimeout(connectTimeout, 'connectTimeout') });
     return new Connection(caller, options);
   }
 
   /** A connection that is opened by the first request over it, or by `ensureConnected`. */
   static lazy(options: ConnectionOptions = {}): Connection {
+    requireOptions('Connection.lazy', options, "{ address: 'sqlite:./file.db' }");
     const { address, engine } = options;
     return new Connection(lazyCaller({ address, engine }), options);
   }
@@ -95,16 +119,17 @@ export class Connection implements ConnectionLike {
 
   /** Runs requests with a point in time by which each must be answered. */
   async withDeadline<R>(deadline: number | Date, work: () => Promise<R>): Promise<R> {
-    return withLimits(this.caller, { deadlineAt: Number(deadline) }, work);
+    return withLimits(this.caller, { deadlineAt: instantOf(deadline) }, work);
   }
 
   /** Runs requests that are given up when the signal is aborted. */
   async withAbortSignal<R>(signal: AbortSignal, work: () => Promise<R>): Promise<R> {
-    return withLimits(this.caller, { signal }, work);
+    return withLimits(this.caller, { signal: requireSignal(signal) }, work);
   }
 
   /** Metadata has no carrier inside a process; it is accepted and goes nowhere. */
   async withMetadata<R>(_metadata: Record<string, unknown>, work: () => Promise<R>): Promise<R> {
+    requireWork('withMetadata', work);
     return work();
   }
 

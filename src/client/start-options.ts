@@ -3,10 +3,12 @@ import {
   compileRetryPolicy,
   extractWorkflowType,
   type Headers,
-  msOptionalToNumber,
+  msTimeout,
   type PayloadConverter,
   payloadToWire,
+  priorityOf,
   searchAttributesToWire,
+  shown,
   type SignalDefinition,
   toWireList,
   toWireMap,
@@ -49,9 +51,9 @@ export function requireText(what: string, value: unknown): string {
   const found =
     value === undefined
       ? 'missing'
-      : typeof value === 'string'
+      : typeof value === 'string' && value !== ''
         ? `${value.length} characters long`
-        : `a ${typeof value}`;
+        : shown(value);
   throw new PleachError(
     'INVALID_ARGUMENT',
     `${what} is text of 1 to ${LIMITS.nameCharactersMax} characters; it is ${found}`,
@@ -63,7 +65,7 @@ export function requireText(what: string, value: unknown): string {
 export function requireArgs(args: unknown, what = 'args'): unknown[] {
   if (args === undefined) return [];
   if (Array.isArray(args)) return args as unknown[];
-  throw new PleachError('INVALID_ARGUMENT', `${what} is a list; it is a ${typeof args}. Put one argument in [ ] too`, {
+  throw new PleachError('INVALID_ARGUMENT', `${what} is a list; it is ${shown(args)}. Put one argument in [ ] too`, {
     found: typeof args,
   });
 }
@@ -80,15 +82,13 @@ export function requireType(workflow: unknown): string {
 }
 
 /** One of a set of words; older code writes them with the name of their set in front. */
-function requireWord<W extends string>(field: string, value: unknown, words: Record<W, W>, prefix: string): W {
+export function requireWord<W extends string>(field: string, value: unknown, words: Record<W, W>, prefix: string): W {
   const bare = typeof value === 'string' && value.startsWith(prefix) ? value.slice(prefix.length) : value;
   if (typeof bare === 'string' && Object.hasOwn(words, bare)) return bare as W;
   throw new PleachError(
     'INVALID_ARGUMENT',
-    `${field} is one of ${Object.keys(words).join(', ')}; it is ${String(value)}`,
-    {
-      field,
-    },
+    `${field} is one of ${Object.keys(words).join(', ')}; it is ${shown(value)}`,
+    { field, value },
   );
 }
 
@@ -97,17 +97,19 @@ function requireWord<W extends string>(field: string, value: unknown, words: Rec
  * @throws INVALID_ARGUMENT that names the field, its value and what it may be
  */
 export function requireStart(options: (WorkflowOptions & { args?: unknown }) | undefined): CompiledWorkflowOptions {
-  if (typeof options !== 'object' || options === null) {
-    throw new PleachError('INVALID_ARGUMENT', 'a start needs options: { workflowId, taskQueue, args }', {
-      found: typeof options,
-    });
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new PleachError(
+      'INVALID_ARGUMENT',
+      `a start needs options: { workflowId, taskQueue, args }; this is ${shown(options)}`,
+      { found: typeof options },
+    );
   }
   requireText('workflowId', options.workflowId);
   requireText('taskQueue', options.taskQueue);
   if ((options as { cronSchedule?: unknown }).cronSchedule !== undefined) {
     throw new PleachError(
       'INVALID_ARGUMENT',
-      'cronSchedule is not carried out by this release; let the workflow sleep and continue as new',
+      `cronSchedule is not carried out by this release; it is ${shown((options as { cronSchedule?: unknown }).cronSchedule)}: let the workflow sleep and continue as new`,
       {},
     );
   }
@@ -124,16 +126,18 @@ export function compileStart(
   let compiled: Partial<WireStart>;
   try {
     compiled = {
-      ...optional('retry', options.retry && compileRetryPolicy(options.retry)),
-      ...optional('executionTimeoutMs', msOptionalToNumber(options.workflowExecutionTimeout)),
-      ...optional('runTimeoutMs', msOptionalToNumber(options.workflowRunTimeout)),
-      ...optional('taskTimeoutMs', msOptionalToNumber(options.workflowTaskTimeout)),
-      ...optional('startDelayMs', msOptionalToNumber(options.startDelay)),
+      ...(options.retry === undefined ? {} : { retry: compileRetryPolicy(options.retry) }),
+      ...optional('priority', priorityOf(options.priority)),
+      ...optional('executionTimeoutMs', msTimeout(options.workflowExecutionTimeout, 'workflowExecutionTimeout')),
+      ...optional('runTimeoutMs', msTimeout(options.workflowRunTimeout, 'workflowRunTimeout')),
+      ...optional('taskTimeoutMs', msTimeout(options.workflowTaskTimeout, 'workflowTaskTimeout')),
+      ...optional('startDelayMs', msTimeout(options.startDelay, 'startDelay')),
       ...optional('searchAttributes', searchAttributesToWire(options.searchAttributes, options.typedSearchAttributes)),
     };
   } catch (error) {
     throw new PleachError('INVALID_ARGUMENT', messageOf(error), {}, { cause: error });
   }
+  requireMap('memo', options.memo);
   const { workflowIdReusePolicy: reuse, workflowIdConflictPolicy: conflict } = options;
   return {
     workflowId: requireText('workflowId', options.workflowId),
@@ -158,10 +162,39 @@ export function compileStart(
             'WORKFLOW_ID_CONFLICT_POLICY_',
           ),
         }),
-    ...optional('priority', options.priority?.priorityKey),
-    ...optional('staticSummary', options.staticSummary),
-    ...optional('staticDetails', options.staticDetails),
+    ...optional('staticSummary', requireLine('staticSummary', options.staticSummary)),
+    ...optional('staticDetails', requireLine('staticDetails', options.staticDetails)),
   };
+}
+
+/** Text that may be absent, and empty. @throws INVALID_ARGUMENT */
+export function requireLine(what: string, value: unknown): string | undefined {
+  if (value === undefined || typeof value === 'string') return value;
+  throw new PleachError('INVALID_ARGUMENT', `${what} is text; it is ${shown(value)}`, { what });
+}
+
+/** @throws INVALID_ARGUMENT unless it is absent, or an object of names with values */
+function requireMap(what: string, value: unknown): void {
+  if (value === undefined || (typeof value === 'object' && value !== null && !Array.isArray(value))) return;
+  throw new PleachError('INVALID_ARGUMENT', `${what} is an object of names with values; it is ${shown(value)}`, {
+    what,
+  });
+}
+
+/** @throws INVALID_ARGUMENT unless it is absent or an object: options of a call */
+export function requireOptions(what: string, value: unknown, example: string): void {
+  if (value === undefined || (typeof value === 'object' && value !== null && !Array.isArray(value))) return;
+  throw new PleachError('INVALID_ARGUMENT', `${what} takes options such as ${example}; this is ${shown(value)}`, {
+    what,
+  });
+}
+
+/** @throws INVALID_ARGUMENT unless it is a function */
+export function requireWork(what: string, work: unknown): void {
+  if (typeof work === 'function') return;
+  throw new PleachError('INVALID_ARGUMENT', `${what} takes a function that makes the calls; this is ${shown(work)}`, {
+    what,
+  });
 }
 
 /** Headers as they travel; none at all where there are none. */

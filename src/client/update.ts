@@ -1,4 +1,4 @@
-import type { Workflow, WorkflowIdConflictPolicy } from '../common/index.ts';
+import { requireObject, shown, type Workflow, type WorkflowIdConflictPolicy } from '../common/index.ts';
 import { PleachError } from '../core/index.ts';
 import type { WorkflowHandle } from './handles.ts';
 import type { WorkflowStartOptions } from './start-options.ts';
@@ -44,13 +44,14 @@ export class WithStartWorkflowOperation<W extends Workflow = Workflow> {
     if (this.options?.workflowIdConflictPolicy === undefined) {
       throw new PleachError(
         'INVALID_ARGUMENT',
-        'a start that rides with an update needs workflowIdConflictPolicy: USE_EXISTING or FAIL',
+        `a start that rides with an update needs workflowIdConflictPolicy: USE_EXISTING or FAIL; these are its options: ${shown(this.options)}`,
       );
     }
   }
 
   /** @internal Told by the client what became of the start. */
   settle(outcome: { handle: WorkflowHandle<W> } | { error: unknown }): void {
+    requireObject('settle', outcome, '{ handle } or { error }');
     if ('handle' in outcome) this.#handle.resolve(outcome.handle);
     else this.#handle.reject(outcome.error);
   }

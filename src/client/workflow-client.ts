@@ -3,6 +3,7 @@ import {
   type Headers,
   fromWireMap,
   searchAttributesFromWire,
+  shown,
   type UpdateDefinition,
   type WireOutcome,
   type WithWorkflowArgs,
@@ -39,9 +40,12 @@ import type {
 import {
   optional,
   requireArgs,
+  requireLine,
+  requireOptions,
   requireStart,
   requireText,
   requireType,
+  requireWord,
   type WorkflowSignalWithStartOptions,
   type WorkflowStartOptions,
 } from './start-options.ts';
@@ -87,6 +91,13 @@ export class WorkflowClient extends BaseClient {
 
   constructor(options: WorkflowClientOptions = {}) {
     super(options);
+    if (options.queryRejectCondition !== undefined)
+      requireWord(
+        'queryRejectCondition',
+        options.queryRejectCondition,
+        QueryRejectCondition,
+        'QUERY_REJECT_CONDITION_',
+      );
     this.#requests = new WorkflowRequests(this);
     this.#interceptors = options.interceptors;
     this.#rejectWhen = options.queryRejectCondition;
@@ -136,6 +147,7 @@ export class WorkflowClient extends BaseClient {
     workflow: string | W,
     options: WithWorkflowArgs<W, WorkflowSignalWithStartOptions<SignalArgs>>,
   ): Promise<WorkflowHandleWithSignaledRunId<W>> {
+    requireStart(options as WorkflowStartOptions);
     const { signal, signalArgs, ...rest } = options as WorkflowSignalWithStartOptions<any[]> & { args?: unknown[] };
     const given = requireStart(rest);
     const call = composeInterceptors(
@@ -163,6 +175,7 @@ export class WorkflowClient extends BaseClient {
       startWorkflowOperation: WithStartWorkflowOperation<W>;
     },
   ): Promise<WorkflowUpdateHandle<Ret>> {
+    requireUpdateOptions(options);
     requireAccepted(options?.waitForStage);
     return this.#updateWithStart<Ret, W>(update, options, 'ACCEPTED');
   }
@@ -180,11 +193,12 @@ export class WorkflowClient extends BaseClient {
     options: WorkflowUpdateOptions & { args?: any[]; startWorkflowOperation: WithStartWorkflowOperation<W> },
     waitFor: UpdateStage,
   ): Promise<WorkflowUpdateHandle<Ret>> {
-    const { startWorkflowOperation: operation, args, ...updateOptions } = options;
+    requireUpdateOptions(options);
+    const { startWorkflowOperation: operation, args, ...updateOptions } = options ?? ({} as typeof options);
     if (typeof operation?.use !== 'function') {
       throw new PleachError(
         'INVALID_ARGUMENT',
-        'startWorkflowOperation is missing: new WithStartWorkflowOperation(workflow, { workflowId, taskQueue, … })',
+        `startWorkflowOperation is new WithStartWorkflowOperation(workflow, { workflowId, taskQueue, … }); it is ${operation === undefined ? 'missing' : shown(operation)}`,
       );
     }
     try {
@@ -225,6 +239,8 @@ export class WorkflowClient extends BaseClient {
     options: GetWorkflowHandleOptions = {},
   ): WorkflowHandle<W> {
     requireText('workflowId', workflowId);
+    if (runId !== undefined) requireText('runId', runId);
+    requireOptions('getHandle', options, '{ followRuns, firstExecutionRunId }');
     return this.#handle<W>({ workflowId, ...optional('runId', runId) }, { ...options, isAnyRun: true });
   }
 
@@ -235,6 +251,8 @@ export class WorkflowClient extends BaseClient {
     options: WorkflowResultOptions = {},
   ): Promise<WorkflowResultType<W>> {
     requireText('workflowId', workflowId);
+    if (runId !== undefined) requireText('runId', runId);
+    requireOptions('result', options, '{ followRuns }');
     return this.#requests.awaitResult({ workflowId, ...optional('runId', runId) }, options.followRuns ?? true);
   }
 
@@ -266,6 +284,7 @@ export class WorkflowClient extends BaseClient {
       given: (WorkflowUpdateOptions & { args?: unknown }) | undefined,
       waitFor: UpdateStage,
     ): Promise<WorkflowUpdateHandle<Ret>> => {
+      requireUpdateOptions(given);
       const { args, ...updateOptions } = given ?? {};
       const send = composeInterceptors(interceptors, 'startUpdate', (last: WorkflowStartUpdateInput) =>
         requests.startUpdate(last, waitFor),
@@ -322,10 +341,11 @@ export class WorkflowClient extends BaseClient {
         await cancel({ workflowExecution: execution, firstExecutionRunId });
       },
       terminate: async (reason?: string) => {
+        requireLine('the reason', reason);
         await terminate({ workflowExecution: execution, reason, firstExecutionRunId });
       },
-      pause: (reason?: string) => requests.pause(execution, true, reason),
-      resume: (reason?: string) => requests.pause(execution, false, reason),
+      pause: async (reason?: string) => requests.pause(execution, true, requireLine('the reason', reason)),
+      resume: async (reason?: string) => requests.pause(execution, false, requireLine('the reason', reason)),
       describe: async () => this.#described(await describe({ workflowExecution: execution })),
       fetchHistory: () => requests.history(execution),
     };
@@ -382,11 +402,17 @@ function nameOf(definition: unknown, what: 'signal' | 'query' | 'update'): strin
   return requireText(`the ${what} name`, name);
 }
 
+function requireUpdateOptions(options: unknown): void {
+  requireOptions('an update', options, '{ args, updateId }');
+  const { updateId } = (options ?? {}) as WorkflowUpdateOptions;
+  if (updateId !== undefined) requireText('updateId', updateId);
+}
+
 function requireAccepted(stage: unknown): void {
   if (stage === 'ACCEPTED') return;
   throw new PleachError(
     'INVALID_ARGUMENT',
-    `waitForStage is 'ACCEPTED'; it is ${String(stage)}. To wait for the result, use executeUpdate`,
+    `waitForStage is 'ACCEPTED'; it is ${shown(stage)}. To wait for the result, use executeUpdate`,
     { stage },
   );
 }

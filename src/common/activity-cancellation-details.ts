@@ -1,3 +1,5 @@
+import { requireObject } from './shown.ts';
+
 /** What the details of a cancellation are made of. */
 export interface ActivityCancellationDetailsOptions {
   notFound?: boolean;
@@ -18,7 +20,9 @@ export class ActivityCancellationDetails {
   readonly workerShutdown: boolean;
   readonly reset: boolean;
 
+  /** @throws TypeError for options that are none */
   constructor(options: ActivityCancellationDetailsOptions = {}) {
+    requireObject('ActivityCancellationDetails', options, '{ cancelRequested: true }');
     this.notFound = options.notFound ?? false;
     this.cancelRequested = options.cancelRequested ?? false;
     this.paused = options.paused ?? false;

@@ -1,5 +1,6 @@
 import { ValueError } from './errors.ts';
 import { defaultFailureConverter, type FailureConverter } from './failure-converter.ts';
+import { requireObject, shown, wrongArgument } from './shown.ts';
 import { defaultPayloadConverter, type PayloadCodec, type PayloadConverter } from './payload.ts';
 
 /**
@@ -35,10 +36,27 @@ export function loadDataConverter(
   given: (DataConverter & Partial<LoadedDataConverter>) | undefined,
   loadModule: (path: string) => unknown,
 ): LoadedDataConverter {
-  if (!given) return defaultDataConverter;
+  if (given === undefined) return defaultDataConverter;
+  requireObject('dataConverter', given, '{ payloadConverterPath, payloadCodecs }');
+  const { payloadCodecs = [] } = given;
+  if (
+    !Array.isArray(payloadCodecs) ||
+    !payloadCodecs.every((codec) => typeof codec?.encode === 'function' && typeof codec.decode === 'function')
+  )
+    throw wrongArgument('dataConverter.payloadCodecs', 'is a list of codecs with encode and decode', payloadCodecs);
   const load = <T>(path: string | undefined, name: string, methods: readonly string[]): T | undefined => {
     if (path === undefined) return undefined;
-    const found = (loadModule(path) as Record<string, unknown> | undefined)?.[name];
+    if (typeof path !== 'string') throw wrongArgument(`dataConverter.${name}Path`, 'is the path of a module', path);
+    let found: unknown;
+    try {
+      found = (loadModule(path) as Record<string, unknown> | undefined)?.[name];
+    } catch (error) {
+      const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
+      throw new ValueError(
+        `dataConverter.${name}Path: the module ${shown(path)} cannot be loaded: ${why}; give an absolute path or a file: URL as text`,
+        error,
+      );
+    }
     const isOne = methods.every(
       (method) => typeof (found as Record<string, unknown> | undefined)?.[method] === 'function',
     );
@@ -54,6 +72,6 @@ export function loadDataConverter(
       load<FailureConverter>(given.failureConverterPath, 'failureConverter', ['errorToFailure', 'failureToError']) ??
       given.failureConverter ??
       defaultFailureConverter,
-    payloadCodecs: given.payloadCodecs ?? [],
+    payloadCodecs,
   };
 }

@@ -3,6 +3,9 @@
  * sandbox, where there are none.
  */
 
+import { ValueError } from './errors.ts';
+import { shown, wrongArgument } from './shown.ts';
+
 /** The host's encoders, or undefined where they are absent or do less than the standard. */
 const host = ((): { encoder: TextEncoder; strict: TextDecoder; lenient: TextDecoder } | undefined => {
   if (typeof TextEncoder !== 'function' || typeof TextDecoder !== 'function') return undefined;
@@ -13,12 +16,14 @@ const host = ((): { encoder: TextEncoder; strict: TextDecoder; lenient: TextDeco
 
 /** Text to UTF-8; a lone surrogate becomes U+FFFD, as the Encoding standard has it. */
 export function encode(text: string): Uint8Array {
+  if (typeof text !== 'string') throw wrongArgument('encode', 'takes text', text);
   return host ? host.encoder.encode(text) : encodePlainly(text);
 }
 
 /** UTF-8 to text; what is not UTF-8 becomes U+FFFD. */
 export function decode(bytes: Uint8Array | undefined | null): string {
-  if (!bytes) return '';
+  if (bytes === undefined || bytes === null) return '';
+  if (!ArrayBuffer.isView(bytes)) throw wrongArgument('decode', 'takes a Uint8Array', bytes);
   return host ? host.lenient.decode(bytes) : decodePlainly(bytes, false)!;
 }
 
@@ -99,16 +104,22 @@ interface MayDecode {
 
 /** Bytes to base64, padded. */
 export function toBase64(bytes: Uint8Array): string {
+  if (!ArrayBuffer.isView(bytes)) throw wrongArgument('toBase64', 'takes a Uint8Array', bytes);
   return (bytes as MayEncode).toBase64?.() ?? toBase64Plainly(bytes);
 }
 
 /**
  * Base64 to bytes, padded or not.
- * @throws SyntaxError for text that is not base64, where the language has its own decoder; else what is not of the
+ * @throws ValueError for text that is not base64, where the language has its own decoder; else what is not of the
  *   alphabet is passed over
  */
 export function fromBase64(text: string): Uint8Array {
-  return (Uint8Array as MayDecode).fromBase64?.(text) ?? fromBase64Plainly(text);
+  if (typeof text !== 'string') throw wrongArgument('fromBase64', 'takes text', text);
+  try {
+    return (Uint8Array as MayDecode).fromBase64?.(text) ?? fromBase64Plainly(text);
+  } catch (error) {
+    throw new ValueError(`fromBase64 takes base64, padded or not; this is ${shown(text)}`, error);
+  }
 }
 
 /** `toBase64` in plain code. */

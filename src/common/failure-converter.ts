@@ -1,3 +1,5 @@
+import { ValueError } from './errors.ts';
+import { requireObject, shown } from './shown.ts';
 import { msOptionalToNumber } from './duration.ts';
 import {
   ActivityFailure,
@@ -35,7 +37,9 @@ export interface DefaultFailureConverterOptions {
 export class DefaultFailureConverter implements FailureConverter {
   readonly options: DefaultFailureConverterOptions;
 
+  /** @throws TypeError for options that are none */
   constructor(options: Partial<DefaultFailureConverterOptions> = {}) {
+    requireObject('DefaultFailureConverter', options, '{ encodeCommonAttributes: true }');
     this.options = { encodeCommonAttributes: options.encodeCommonAttributes ?? false };
   }
 
@@ -164,8 +168,9 @@ function convert(error: unknown, converter: PayloadConverter, depth: number): Wi
   };
 }
 
-/** Reads an error back, with its chain of causes. */
+/** Reads an error back, with its chain of causes. @throws ValueError for what is no failure */
 export function failureToError(given: WireFailure, converter: PayloadConverter): TemporalFailure {
+  if (typeof given !== 'object' || given === null) throw noFailure(given);
   const failure = reveal(given, converter);
   const cause = failure.cause ? failureToError(failure.cause, converter) : undefined;
   const error = rebuild(failure, converter, cause);
@@ -223,7 +228,15 @@ function rebuild(
         failure.retryState,
         cause,
       );
+    default:
+      throw noFailure(failure);
   }
+}
+
+function noFailure(given: unknown): ValueError {
+  return new ValueError(
+    `a failure is { kind, message }, this is ${shown(given)}; look at the failure converter or codec that made it`,
+  );
 }
 
 function withCause<E extends TemporalFailure>(error: E, cause: TemporalFailure | undefined): E {

@@ -1,4 +1,5 @@
 import { type Duration } from './duration.ts';
+import { requireObject } from './shown.ts';
 import { markInstances } from './symbol-instanceof.ts';
 import type { WireFailure, WireRetryState, WireTimeoutType } from './wire/index.ts';
 
@@ -92,13 +93,16 @@ export class ApplicationFailure extends TemporalFailure {
     this.category = category;
   }
 
+  /** @throws TypeError for options that are none */
   static create(options: ApplicationFailureOptions): ApplicationFailure {
+    requireObject('ApplicationFailure.create', options, '{ message, type, nonRetryable }');
     const { message, type, nonRetryable = false, details, nextRetryDelay, cause, category } = options;
     return new this(message, type, nonRetryable, details, cause, nextRetryDelay, category);
   }
 
   /** Makes one of any error; options win over what the error says. */
   static fromError(error: unknown, overrides: ApplicationFailureOptions = {}): ApplicationFailure {
+    requireObject('ApplicationFailure.fromError: overrides', overrides, '{ message, type, nonRetryable }');
     const given: Partial<ApplicationFailure> = error instanceof ApplicationFailure ? error : {};
     const raw = error as Partial<Error> | null | undefined;
     const failure = new this(

@@ -28,6 +28,7 @@ export * from './nearest-names.ts';
 export * from './payload.ts';
 export * from './retry-policy.ts';
 export * from './search-attributes.ts';
+export * from './shown.ts';
 export * from './symbol-instanceof.ts';
 export * from './types.ts';
 export * from './wire-payload.ts';

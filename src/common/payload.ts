@@ -1,5 +1,6 @@
 import { decode, encode } from './encoding.ts';
 import { ValueError } from './errors.ts';
+import { shown, wrongArgument } from './shown.ts';
 
 /** A value as converters and codecs see it: metadata that names the encoding, and bytes. */
 export interface Payload {
@@ -39,6 +40,7 @@ export class RawValue {
   }
 
   static fromPayload(payload: Payload): RawValue {
+    requirePayload(payload);
     return new RawValue(payload, { toPayload: (p) => p as Payload, fromPayload: <T>(p: Payload) => p as T });
   }
 
@@ -71,7 +73,7 @@ export class BinaryPayloadConverter implements PayloadConverterWithEncoding {
   }
 
   fromPayload<T>(payload: Payload): T {
-    return new Uint8Array(payload.data ?? []) as T;
+    return new Uint8Array(requirePayload(payload).data ?? []) as T;
   }
 }
 
@@ -81,12 +83,12 @@ export class JsonPayloadConverter implements PayloadConverterWithEncoding {
 
   toPayload(value: unknown): Payload | undefined {
     if (value === undefined) return undefined;
-    const text = JSON.stringify(value) as string | undefined;
+    const text = jsonOf(value);
     return text === undefined ? undefined : { metadata: named(this.encodingType), data: encode(text) };
   }
 
   fromPayload<T>(payload: Payload): T {
-    return JSON.parse(decode(payload.data)) as T;
+    return parseJson<T>(decode(requirePayload(payload).data));
   }
 }
 
@@ -96,7 +98,12 @@ export class CompositePayloadConverter implements PayloadConverter {
   readonly #byEncoding: Map<string, PayloadConverterWithEncoding>;
 
   constructor(...converters: PayloadConverterWithEncoding[]) {
-    if (converters.length === 0) throw new TypeError('a composite converter needs at least one converter');
+    if (converters.length === 0)
+      throw new TypeError('a composite converter needs at least one converter; there is none');
+    for (const converter of converters) {
+      if (typeof converter?.toPayload !== 'function' || typeof converter.fromPayload !== 'function')
+        throw wrongArgument('a composite converter', 'takes converters with toPayload and fromPayload', converter);
+    }
     this.converters = converters;
     this.#byEncoding = new Map(converters.map((converter) => [converter.encodingType, converter]));
   }
@@ -107,12 +114,11 @@ export class CompositePayloadConverter implements PayloadConverter {
       const payload = converter.toPayload(value);
       if (payload !== undefined) return payload;
     }
-    throw new ValueError(`a value of type ${typeof value} cannot be converted to a payload`);
+    throw notConverted(value);
   }
 
   fromPayload<T>(payload: Payload): T {
-    const encoding = payload.metadata?.[METADATA_ENCODING_KEY];
-    if (!encoding) throw new ValueError('a payload without an encoding cannot be read');
+    const encoding = requirePayload(payload).metadata![METADATA_ENCODING_KEY];
     const converter = this.#byEncoding.get(decode(encoding));
     if (!converter)
       throw new ValueError(
@@ -131,6 +137,54 @@ export class DefaultPayloadConverter extends CompositePayloadConverter {
 
 /** What converts values where nothing else is set: undefined, bytes, JSON. */
 export const defaultPayloadConverter: PayloadConverter = new DefaultPayloadConverter();
+
+/**
+ * The payload, where it is one: with an encoding, and bytes.
+ * @throws ValueError for anything else that a converter or codec may have made
+ */
+export function requirePayload(payload: Payload): Payload {
+  const named = payload?.metadata?.[METADATA_ENCODING_KEY];
+  const { data } = payload ?? {};
+  if (isBytes(named) && (data === undefined || data === null || isBytes(data))) return payload;
+  throw new ValueError(
+    `a payload is { metadata: { encoding: bytes }, data: bytes }, this is ${shown(payload)}; look at the payload converter or codec that made it`,
+  );
+}
+
+/**
+ * The JSON of a value, or undefined for one that JSON leaves out (a function, a symbol).
+ * @throws ValueError for a circle, a bigint, a getter that throws
+ */
+export function jsonOf(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value) as string | undefined;
+  } catch (error) {
+    const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
+    throw new ValueError(
+      `${shown(value)} cannot be converted to a payload: ${why}; pass plain data, or set a payload converter that takes it`,
+      error,
+    );
+  }
+}
+
+/** Reads JSON back. @throws ValueError for text that is none */
+export function parseJson<T>(text: string): T {
+  try {
+    return JSON.parse(text) as T;
+  } catch (error) {
+    throw new ValueError(
+      `a payload says that it is JSON and is not: ${shown(text)}; look at the payload converter or codec that made it`,
+      error,
+    );
+  }
+}
+
+/** The error for a value that no converter takes. */
+export function notConverted(value: unknown): ValueError {
+  return new ValueError(
+    `a value of type ${typeof value} cannot be converted to a payload: ${shown(value)}; pass plain data, or set a payload converter that takes it`,
+  );
+}
 
 /** Encodes payloads as bytes and back (encryption, compression); runs in clients and workers, never in a workflow. */
 export interface PayloadCodec {

@@ -1,4 +1,5 @@
 import { type Duration, msOptionalToNumber, msToNumber } from './duration.ts';
+import { requireObject, wrongArgument } from './shown.ts';
 import type { WireRetryPolicy } from './wire/index.ts';
 
 /** How a failed attempt is repeated. */
@@ -35,11 +36,12 @@ export interface RetryRule {
  */
 export function compileRetryPolicy(policy: RetryPolicy): WireRetryPolicy {
   const wrong = (field: string, value: unknown, may: string): never => {
-    throw new TypeError(`retry.${field} is ${may}; this is ${JSON.stringify(value) ?? String(value)}`);
+    throw wrongArgument(`retry.${field}`, `is ${may}`, value);
   };
+  requireObject('retry', policy, "{ initialInterval: '1s', maximumAttempts: 5 }");
   const wire: WireRetryPolicy = {};
-  const initialMs = msOptionalToNumber(policy.initialInterval);
-  const maximumMs = msOptionalToNumber(policy.maximumInterval);
+  const initialMs = msOptionalToNumber(policy.initialInterval, 'retry.initialInterval');
+  const maximumMs = msOptionalToNumber(policy.maximumInterval, 'retry.maximumInterval');
   if (initialMs !== undefined) {
     if (initialMs <= 0) wrong('initialInterval', policy.initialInterval, 'longer than nothing');
     wire.initialIntervalMs = initialMs;
@@ -50,7 +52,8 @@ export function compileRetryPolicy(policy: RetryPolicy): WireRetryPolicy {
     wire.maximumIntervalMs = maximumMs;
   }
   if (policy.backoffCoefficient !== undefined) {
-    if (!(policy.backoffCoefficient >= 1)) wrong('backoffCoefficient', policy.backoffCoefficient, 'at least 1');
+    if (!isNumberWithin(policy.backoffCoefficient, 1, BACKOFF_COEFFICIENT_MAX))
+      wrong('backoffCoefficient', policy.backoffCoefficient, `a number from 1 to ${BACKOFF_COEFFICIENT_MAX}`);
     wire.backoffCoefficient = policy.backoffCoefficient;
   }
   const { maximumAttempts } = policy;
@@ -59,22 +62,42 @@ export function compileRetryPolicy(policy: RetryPolicy): WireRetryPolicy {
       wrong('maximumAttempts', maximumAttempts, 'a whole number above 0, or Infinity');
     wire.maximumAttempts = maximumAttempts;
   }
+  const types: unknown = policy.nonRetryableErrorTypes;
+  if (types !== undefined && !(Array.isArray(types) && types.every((type) => typeof type === 'string')))
+    wrong('nonRetryableErrorTypes', policy.nonRetryableErrorTypes, 'a list of names');
   if (policy.nonRetryableErrorTypes) wire.nonRetryableErrorTypes = [...policy.nonRetryableErrorTypes];
   if (policy.delays) {
+    if (!Array.isArray(policy.delays)) wrong('delays', policy.delays, "a list of waits, such as ['1s', '1m']");
     wire.delaysMs = policy.delays.map((delay) => {
-      const ms = msToNumber(delay);
+      const ms = msToNumber(delay, 'a wait in retry.delays');
       return ms >= 0 ? ms : wrong('delays', delay, 'a list of waits of 0 or more');
     });
   }
   if (policy.jitter !== undefined) {
-    if (!(policy.jitter >= 0 && policy.jitter <= 1)) wrong('jitter', policy.jitter, 'between 0 and 1');
+    if (!isNumberWithin(policy.jitter, 0, 1)) wrong('jitter', policy.jitter, 'a number from 0 to 1');
     wire.jitter = policy.jitter;
   }
   if (policy.rules) {
+    if (!Array.isArray(policy.rules)) wrong('rules', policy.rules, 'a list of { kind or type, retry }');
     wire.rules = policy.rules.map((rule) => {
-      if (rule.kind === undefined && rule.type === undefined) wrong('rules', rule, 'a list of { kind or type, retry }');
+      if ((rule?.kind === undefined && rule?.type === undefined) || !KINDS.has(rule.kind))
+        wrong('rules', rule, 'a list of { kind or type, retry }');
       return { ...rule };
     });
   }
   return wire;
 }
+
+/** Past it the wait is the longest there is after one failure, whatever else the policy says. */
+const BACKOFF_COEFFICIENT_MAX = 1_000_000;
+
+const KINDS = new Set<unknown>([
+  undefined,
+  'application',
+  'timeout',
+  'transient',
+  'worker-lost',
+] satisfies RetryRule['kind'][]);
+
+const isNumberWithin = (value: unknown, least: number, most: number): boolean =>
+  typeof value === 'number' && value >= least && value <= most;

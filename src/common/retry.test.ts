@@ -134,14 +134,14 @@ describe('a policy as authors write it', () => {
 
   it.each<[RetryPolicy, RegExp]>([
     [{ initialInterval: 0 }, /retry\.initialInterval is longer than nothing; this is 0/],
-    [{ backoffCoefficient: 0.5 }, /retry\.backoffCoefficient is at least 1/],
+    [{ backoffCoefficient: 0.5 }, /retry\.backoffCoefficient is a number from 1 to 1000000/],
     [{ backoffCoefficient: NaN }, /retry\.backoffCoefficient/],
     [{ initialInterval: '2s', maximumInterval: '1s' }, /retry\.maximumInterval is no shorter than initialInterval/],
     [{ maximumInterval: 500 }, /retry\.maximumInterval/],
     [{ maximumAttempts: 0 }, /retry\.maximumAttempts is a whole number above 0/],
     [{ maximumAttempts: 1.5 }, /retry\.maximumAttempts/],
     [{ delays: [-1] }, /retry\.delays/],
-    [{ jitter: 2 }, /retry\.jitter is between 0 and 1/],
+    [{ jitter: 2 }, /retry\.jitter is a number from 0 to 1; this is 2/],
     [{ rules: [{ retry: true }] }, /retry\.rules is a list of/],
   ])('is refused where it cannot be: %o', (policy, message) => {
     expect(() => compileRetryPolicy(policy)).toThrow(message);

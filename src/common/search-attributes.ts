@@ -1,5 +1,6 @@
 import { decode, encode, fromBase64, toBase64 } from './encoding.ts';
 import { defaultPayloadConverter } from './payload.ts';
+import { requireNameText, shown, wrongArgument } from './shown.ts';
 import { fromWire, toWire } from './wire-payload.ts';
 import type { WirePayloadMap } from './wire/index.ts';
 
@@ -48,6 +49,13 @@ export type SearchAttributeUpdatePair = {
 
 /** Names an attribute with its type. */
 export function defineSearchAttributeKey<T extends SearchAttributeType>(name: string, type: T): SearchAttributeKey<T> {
+  requireNameText('the name of a search attribute', name);
+  if (!Object.hasOwn(SearchAttributeType, type))
+    throw wrongArgument(
+      'the type of a search attribute',
+      `is one of ${Object.keys(SearchAttributeType).join(', ')}`,
+      type,
+    );
   return { name, type };
 }
 
@@ -55,15 +63,17 @@ export function defineSearchAttributeKey<T extends SearchAttributeType>(name: st
 export class TypedSearchAttributes {
   readonly #pairs = new Map<string, SearchAttributePair>();
 
-  /** @throws Error for a key that is given twice, TypeError for a value that is not of its key's type */
+  /** @throws TypeError for a key that is given twice, and for a value that is not of its key's type */
   constructor(pairs: readonly SearchAttributePair[] = []) {
-    for (const pair of pairs) {
-      if (this.#pairs.has(pair.key.name)) throw new Error(`Duplicate search attribute key: ${pair.key.name}`);
+    for (const pair of requirePairs(pairs)) {
+      if (this.#pairs.has(pair.key.name))
+        throw new TypeError(`Duplicate search attribute key: ${pair.key.name}; give each once`);
       this.#pairs.set(pair.key.name, requireValue(pair));
     }
   }
 
   get<T extends SearchAttributeType>(key: SearchAttributeKey<T>): ValueOf[T] | undefined {
+    if (typeof key?.name !== 'string') throw wrongArgument('TypedSearchAttributes.get', MAY_BE_KEY, key);
     const pair = this.#pairs.get(key.name);
     return pair?.key.type === key.type ? (pair.value as ValueOf[T]) : undefined;
   }
@@ -85,7 +95,7 @@ export class TypedSearchAttributes {
   /** A copy with these put in, and those taken away whose value is null. */
   updateCopy(updates: readonly SearchAttributeUpdatePair[]): TypedSearchAttributes {
     const merged = new Map(this.getAll().map((pair) => [pair.key.name, pair]));
-    for (const update of updates) {
+    for (const update of requirePairs(updates)) {
       if (update.value === null) merged.delete(update.key.name);
       else merged.set(update.key.name, update as SearchAttributePair);
     }
@@ -114,11 +124,40 @@ export function isValidValueForType<T extends SearchAttributeType>(type: T, valu
   }
 }
 
+const MAY_BE_KEY = 'takes a key of defineSearchAttributeKey(name, type)';
+
+function requirePairs<P extends SearchAttributeUpdatePair>(pairs: readonly P[]): readonly P[] {
+  const given: unknown = pairs;
+  if (!Array.isArray(given)) throw wrongArgument('typed search attributes', 'are a list of { key, value }', pairs);
+  for (const pair of pairs) {
+    if (typeof pair?.key?.name !== 'string' || !Object.hasOwn(SearchAttributeType, pair.key.type))
+      throw wrongArgument('a typed search attribute', `is { key, value } and ${MAY_BE_KEY}`, pair);
+  }
+  return pairs;
+}
+
+/** @throws TypeError for a value that an untyped attribute cannot hold */
+function requireUntyped(name: string, value: unknown): unknown {
+  for (const one of Array.isArray(value) ? (value as unknown[]) : [value]) {
+    const isHeld =
+      one === null ||
+      typeof one === 'string' ||
+      typeof one === 'boolean' ||
+      (typeof one === 'number' && Number.isFinite(one)) ||
+      isValidValueForType('DATETIME', one);
+    if (!isHeld)
+      throw wrongArgument(
+        `search attribute ${shown(name)}`,
+        'holds text, finite numbers, booleans or dates, alone or in a list',
+        one,
+      );
+  }
+  return value;
+}
+
 function requireValue<P extends SearchAttributeUpdatePair>(pair: P): P {
   if (pair.value !== null && !isValidValueForType(pair.key.type, pair.value)) {
-    throw new TypeError(
-      `search attribute "${pair.key.name}" holds ${pair.key.type}; this is ${JSON.stringify(pair.value) ?? typeof pair.value}`,
-    );
+    throw new TypeError(`search attribute "${pair.key.name}" holds ${pair.key.type}; this is ${shown(pair.value)}`);
   }
   return pair;
 }
@@ -137,9 +176,14 @@ export function searchAttributesToWire(
   typed: readonly SearchAttributeUpdatePair[] | TypedSearchAttributes | undefined,
 ): WirePayloadMap | undefined {
   const map: WirePayloadMap = {};
+  if (untyped !== undefined && (typeof untyped !== 'object' || untyped === null || Array.isArray(untyped)))
+    throw wrongArgument('searchAttributes', 'is an object of names with values', untyped);
   for (const [name, value] of Object.entries(untyped ?? {}))
-    if (value !== undefined) map[name] = toWire(defaultPayloadConverter, value);
-  const pairs = typed instanceof TypedSearchAttributes ? typed.getAll() : (typed ?? []).map(requireValue);
+    if (value !== undefined) map[name] = toWire(defaultPayloadConverter, requireUntyped(name, value));
+  const pairs =
+    typed instanceof TypedSearchAttributes
+      ? typed.getAll()
+      : requirePairs(typed === undefined ? [] : typed).map(requireValue);
   for (const { key, value } of pairs) {
     map[key.name] = { encoding: 'json/plain', text: JSON.stringify(value), metadata: { type: typeToWire(key.type) } };
   }

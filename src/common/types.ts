@@ -1,4 +1,5 @@
 import type { Duration } from './duration.ts';
+import { shown } from './shown.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 import type { SearchAttributePair, SearchAttributes, TypedSearchAttributes } from './search-attributes.ts';
 
@@ -212,6 +213,6 @@ export function extractWorkflowType(workflow: unknown): string {
   throw new TypeError(
     typeof workflow === 'function'
       ? 'a workflow function needs a name; this one is anonymous'
-      : `a workflow is named by its type, or given as its function; this is ${workflow === null ? 'null' : typeof workflow}`,
+      : `a workflow is named by its type, or given as its function; this is ${shown(workflow)}`,
   );
 }

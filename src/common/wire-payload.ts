@@ -3,18 +3,23 @@ import { ValueError } from './errors.ts';
 import {
   defaultPayloadConverter,
   encodingTypes,
+  jsonOf,
   METADATA_ENCODING_KEY,
+  notConverted,
+  parseJson,
+  requirePayload,
   type Payload,
   type PayloadCodec,
   type PayloadConverter,
   RawValue,
   isBytes,
 } from './payload.ts';
+import { shown } from './shown.ts';
 import type { EncodedPayload, WirePayload, WirePayloadMap } from './wire/index.ts';
 
 /** Writes a payload as it travels. */
 export function payloadToWire(payload: Payload): WirePayload {
-  const encoding = decode(payload.metadata?.[METADATA_ENCODING_KEY]);
+  const encoding = decode(requirePayload(payload).metadata![METADATA_ENCODING_KEY]);
   const others = Object.entries(payload.metadata ?? {}).filter(([key]) => key !== METADATA_ENCODING_KEY);
   const text = payload.data ? decodeIfUtf8(payload.data) : undefined;
   if (encoding === encodingTypes.METADATA_ENCODING_JSON && others.length === 0 && text !== undefined) return text;
@@ -46,15 +51,15 @@ export function toWire(converter: PayloadConverter, value: unknown): WirePayload
     return payloadToWire(converter.toPayload(value));
   if (value === undefined) return { encoding: encodingTypes.METADATA_ENCODING_NULL };
   if (isBytes(value)) return { encoding: encodingTypes.METADATA_ENCODING_RAW, base64: toBase64(value) };
-  const text = JSON.stringify(value) as string | undefined;
-  if (text === undefined) throw new ValueError(`a value of type ${typeof value} cannot be converted to a payload`);
+  const text = jsonOf(value);
+  if (text === undefined) throw notConverted(value);
   return text;
 }
 
 /** Reads a value back. */
 export function fromWire<T = unknown>(converter: PayloadConverter, wire: WirePayload | undefined): T {
   if (wire === undefined) return undefined as T;
-  if (typeof wire === 'string' && converter === defaultPayloadConverter) return JSON.parse(wire) as T;
+  if (typeof wire === 'string' && converter === defaultPayloadConverter) return parseJson<T>(wire);
   return converter.fromPayload<T>(payloadFromWire(wire));
 }
 
@@ -106,7 +111,15 @@ export async function codeWire<T>(
   const order = direction === 'encode' ? [...codecs].reverse() : codecs;
   const run = async (wires: WirePayload[]): Promise<WirePayload[]> => {
     let payloads = wires.map(payloadFromWire);
-    for (const codec of order) payloads = await codec[direction](payloads);
+    for (const codec of order) {
+      const coded = await codec[direction](payloads);
+      if (!Array.isArray(coded) || coded.length !== payloads.length) {
+        throw new ValueError(
+          `a payload codec's ${direction} gives back one payload for each of the ${payloads.length} it is given; this gave ${Array.isArray(coded) ? coded.length : shown(coded)}`,
+        );
+      }
+      payloads = coded;
+    }
     return payloads.map(payloadToWire);
   };
   const codeField = async (key: string, field: unknown): Promise<unknown> => {

@@ -1,5 +1,5 @@
 import { Client, type ClientOptions, Connection, WorkflowClient, type WorkflowClientOptions } from '../client/index.ts';
-import { type Duration, msToNumber, type Workflow, type WorkflowResultType } from '../common/index.ts';
+import { type Duration, msToNumber, requireObject, type Workflow, type WorkflowResultType } from '../common/index.ts';
 import { registerAddressOpener } from '../contract/index.ts';
 import { systemClock } from '../core/index.ts';
 import { MemoryEngine } from '../engine/index.ts';
@@ -75,6 +75,9 @@ export class TestWorkflowEnvironment {
     clock: SkippingClock | undefined,
     options: TestWorkflowEnvironmentOptions,
   ): Promise<TestWorkflowEnvironment> {
+    requireObject('TestWorkflowEnvironment', options, '{ client: { dataConverter } }');
+    if (options.client !== undefined)
+      requireObject('TestWorkflowEnvironment: client', options.client, '{ dataConverter }');
     const engine = new MemoryEngine(clock ? { clock, leaseTtlMs: LEASE_TTL_MS } : {});
     const scheme = `testenv${++environments}:`;
     registerAddressOpener(scheme, async () => engine.retain());
@@ -91,8 +94,9 @@ export class TestWorkflowEnvironment {
   /** Waits by the environment's time: with time skipping, no longer than what happens meanwhile takes. */
   readonly sleep = async (duration: Duration): Promise<void> => {
     const clock = this.#clock ?? systemClock;
-    const until = clock.now() + msToNumber(duration);
-    const slept = new Promise<void>((resolve) => clock.after(msToNumber(duration), resolve));
+    const ms = Math.max(0, msToNumber(duration, 'sleep: its duration'));
+    const until = clock.now() + ms;
+    const slept = new Promise<void>((resolve) => clock.after(ms, resolve));
     await this.#skipping(() => slept, until);
   };
 

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { asyncLocalStorage, Context, type Info } from '../activity/index.ts';
-import { CancelledFailure } from '../common/index.ts';
+import { CancelledFailure, requireFunction, requireObject } from '../common/index.ts';
 import { silentLog } from '../core/index.ts';
 
 /** What an activity is told of itself where a test says nothing else. */
@@ -34,6 +34,7 @@ export class MockActivityEnvironment extends EventEmitter {
 
   constructor(info: Partial<Info> = {}) {
     super();
+    requireObject('MockActivityEnvironment', info, '{ attempt: 2 }');
     const controller = new AbortController();
     let reject: (error: CancelledFailure) => void = () => undefined;
     const cancelled = new Promise<never>((_, no) => (reject = no));
@@ -53,6 +54,7 @@ export class MockActivityEnvironment extends EventEmitter {
 
   /** Runs a function as an activity. */
   async run<P extends unknown[], R>(activity: (...args: P) => Promise<R>, ...args: P): Promise<R> {
+    requireFunction('MockActivityEnvironment.run', activity);
     return asyncLocalStorage.run(this.context, () => activity(...args));
   }
 }

@@ -1,6 +1,8 @@
 import { hostname } from 'node:os';
-import { type Duration, msToNumber } from '../common/index.ts';
+import { type Duration, msTimeout, shown } from '../common/index.ts';
 import { DEFAULT_ADDRESS, type KernelCaller, openCaller } from '../contract/index.ts';
+import { PleachError } from '../core/index.ts';
+import { warmBundler } from './sandbox/index.ts';
 
 /** How a worker's connection is opened. */
 export interface NativeConnectionOptions {
@@ -28,8 +30,16 @@ export class NativeConnection {
 
   /** @throws PleachError INVALID_ARGUMENT · ADDRESS_UNSUPPORTED · DATABASE_* · DEADLINE_EXCEEDED */
   static async connect(options: NativeConnectionOptions = {}): Promise<NativeConnection> {
-    const { address = DEFAULT_ADDRESS, connectTimeout = '10s', engine } = options;
-    const caller = await openCaller({ address, engine, connectTimeoutMs: msToNumber(connectTimeout) });
+    if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+      throw new PleachError(
+        'INVALID_ARGUMENT',
+        `NativeConnection.connect takes options such as { address: 'sqlite:./file.db' }; this is ${shown(options)}`,
+      );
+    }
+    const { address = DEFAULT_ADDRESS, connectTimeout, engine } = options;
+    // A worker comes next, nearly always, and the engine opens in a thread of its own meanwhile.
+    warmBundler();
+    const caller = await openCaller({ address, engine, connectTimeoutMs: msTimeout(connectTimeout, 'connectTimeout') });
     return new NativeConnection(caller, address);
   }
 

@@ -1,5 +1,5 @@
-import type { DataConverter, Duration } from '../common/index.ts';
-import { LIMITS, PleachError } from '../core/index.ts';
+import { type DataConverter, type Duration, msTimeout, shown } from '../common/index.ts';
+import { LIMITS, messageOf, PleachError } from '../core/index.ts';
 import type { NativeConnection } from './connection.ts';
 import type { WorkerInterceptors } from './interceptors.ts';
 import type { WorkflowBundleOption } from './workflow-bundle.ts';
@@ -54,16 +54,21 @@ export function checkOptions(options: WorkerOptions): void {
   const refuse = (message: string, details: Record<string, unknown> = {}): never => {
     throw new PleachError('INVALID_ARGUMENT', message, details);
   };
-  if (typeof options !== 'object' || options === null)
-    refuse('a worker needs options: { connection, taskQueue, workflowsPath, activities }');
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    refuse(`a worker needs options: { connection, taskQueue, workflowsPath, activities }; this is ${shown(options)}`);
+  }
+  const { connection, identity } = options;
+  if (connection !== undefined && typeof connection?.caller?.listen !== 'function')
+    refuse(`a worker's connection comes from NativeConnection.connect({ address }); this is ${shown(connection)}`);
   const { taskQueue, namespace = 'default' } = options;
   for (const [what, value] of [
     ['taskQueue', taskQueue],
     ['namespace', namespace],
+    ['identity', identity ?? 'default'],
   ] as const) {
     if (typeof value !== 'string' || value.length === 0 || value.length > LIMITS.nameCharactersMax) {
       refuse(
-        `${what} is text of 1 to ${LIMITS.nameCharactersMax} characters; it is ${value === undefined ? 'missing' : JSON.stringify(value)}`,
+        `${what} is text of 1 to ${LIMITS.nameCharactersMax} characters; it is ${value === undefined ? 'missing' : shown(value)}`,
         { [what]: value },
       );
     }
@@ -80,12 +85,38 @@ export function checkOptions(options: WorkerOptions): void {
   ] as const) {
     const value = options[key];
     if (value !== undefined && (!Number.isInteger(value) || value < 1))
-      refuse(`${key} is a whole number of at least 1; it is ${value}`, { [key]: value });
+      refuse(`${key} is a whole number of at least 1; it is ${shown(value)}`, { [key]: value });
   }
+  for (const key of ['maxActivitiesPerSecond', 'workflowHeapMb'] as const) {
+    const value = options[key];
+    if (value !== undefined && !(typeof value === 'number' && Number.isFinite(value) && value > 0))
+      refuse(`${key} is a number above 0; it is ${shown(value)}`, { [key]: value });
+  }
+  for (const key of [
+    'shutdownGraceTime',
+    'shutdownForceTime',
+    'maxHeartbeatThrottleInterval',
+    'defaultHeartbeatThrottleInterval',
+    'workflowSpinTimeout',
+  ] as const) {
+    try {
+      msTimeout(options[key], key);
+    } catch (error) {
+      refuse(messageOf(error), { [key]: options[key] });
+    }
+  }
+  const { workflowFailureErrorTypes } = options;
+  if (workflowFailureErrorTypes !== undefined && !isListOfText(workflowFailureErrorTypes))
+    refuse(`workflowFailureErrorTypes is a list of names; it is ${shown(workflowFailureErrorTypes)}`);
+  const { interceptors } = options;
+  if (interceptors !== undefined && (typeof interceptors !== 'object' || interceptors === null))
+    refuse(`interceptors is { activity, workflowModules, client }; it is ${shown(interceptors)}`);
   if (options.activities !== undefined && (typeof options.activities !== 'object' || options.activities === null)) {
-    refuse(`activities is an object of functions; it is a ${typeof options.activities}`);
+    refuse(`activities is an object of functions; it is ${shown(options.activities)}`);
   }
 }
+
+const isListOfText = (value: unknown): boolean => Array.isArray(value) && value.every((one) => typeof one === 'string');
 
 /** What can be called of an author's activities. */
 // oxlint-disable-next-line typescript/no-explicit-any -- activities are the author's

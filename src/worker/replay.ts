@@ -1,4 +1,4 @@
-import { codeWire, loadDataConverter, type Segment } from '../common/index.ts';
+import { codeWire, loadDataConverter, type Segment, shown } from '../common/index.ts';
 import { segmentsOf } from '../contract/index.ts';
 import { loadModule, PleachError } from '../core/index.ts';
 import { ReplayError } from './errors.ts';
@@ -65,14 +65,33 @@ export async function* replayHistories(
 ): AsyncIterableIterator<ReplayResult> {
   const workflowBundle = await requireBundle(options);
   const { workflowsPath: _path, ...rest } = options;
-  for await (const { workflowId, history } of histories)
-    yield await replayHistory({ ...rest, workflowBundle }, history, workflowId);
+  const { [Symbol.iterator]: each, [Symbol.asyncIterator]: eachLater } = (histories ?? {}) as Partial<
+    Iterable<unknown> & AsyncIterable<unknown>
+  >;
+  if (typeof histories !== 'object' || !(each ?? eachLater)) {
+    throw new PleachError(
+      'INVALID_ARGUMENT',
+      `runReplayHistories takes a list, or an iterable, of { workflowId, history }; this is ${shown(histories)}`,
+    );
+  }
+  for await (const one of histories) {
+    if (typeof one !== 'object' || one === null || typeof one.workflowId !== 'string') {
+      throw new PleachError(
+        'INVALID_ARGUMENT',
+        `of the histories to replay, each is { workflowId, history }; this is ${shown(one)}`,
+      );
+    }
+    yield await replayHistory({ ...rest, workflowBundle }, one.history, one.workflowId);
+  }
 }
 
 async function requireBundle(options: ReplayWorkerOptions): Promise<WorkflowBundle> {
-  const bundle = await bundleOf(options);
+  const bundle = typeof options === 'object' && options !== null ? await bundleOf(options) : undefined;
   if (bundle) return bundle;
-  throw new PleachError('INVALID_ARGUMENT', 'a replay needs workflowsPath or workflowBundle');
+  throw new PleachError(
+    'INVALID_ARGUMENT',
+    `a replay needs options with workflowsPath or workflowBundle; this is ${shown(options)}`,
+  );
 }
 
 function startOf(segments: readonly Segment[]) {

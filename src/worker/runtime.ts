@@ -1,4 +1,15 @@
-import { type Logger, type LogLevel, type LogMetadata, loggerOf } from '../common/index.ts';
+import { constants } from 'node:os';
+import {
+  IllegalStateError,
+  type Logger,
+  type LogLevel,
+  type LogMetadata,
+  loggerOf,
+  requireFunction,
+  requireObject,
+  requireWord,
+  wrongArgument,
+} from '../common/index.ts';
 import { type Log, systemClock, writeLogLine } from '../core/index.ts';
 
 /** One line of a log. */
@@ -16,12 +27,16 @@ export class DefaultLogger implements Logger {
   readonly level: LogLevel;
   protected readonly logFunction: (entry: LogEntry) => void;
 
+  /** @throws TypeError */
   constructor(level: LogLevel = 'INFO', logFunction: (entry: LogEntry) => void = writeEntry) {
+    requireLevel('DefaultLogger', level);
+    requireFunction('DefaultLogger', logFunction);
     this.level = level;
     this.logFunction = logFunction;
   }
 
   log(level: LogLevel, message: string, meta?: LogMetadata): void {
+    requireLevel('log', level);
     if (SEVERITY[level] < SEVERITY[this.level]) return;
     const timestampNanos = BigInt(systemClock.now()) * 1_000_000n;
     this.logFunction({ level, message, timestampNanos, ...(meta ? { meta } : {}) });
@@ -62,6 +77,7 @@ export interface RuntimeOptions {
   telemetryOptions?: unknown;
 }
 
+const { signals } = constants;
 const SHUTDOWN_SIGNALS: NodeJS.Signals[] = ['SIGINT', 'SIGTERM'];
 
 let installed: Runtime | undefined;
@@ -84,7 +100,21 @@ export class Runtime {
 
   /** Sets it, before the first worker. @throws Error when it is set already */
   static install(options: RuntimeOptions): Runtime {
-    if (installed) throw new Error('Runtime singleton has already been instantiated');
+    requireObject('Runtime.install', options, '{ logger, shutdownSignals }');
+    const { logger, shutdownSignals } = options;
+    if (logger !== undefined && !METHOD_NAMES.every((name) => typeof logger?.[name] === 'function'))
+      throw wrongArgument('Runtime.install: logger', `has the methods ${METHOD_NAMES.join(', ')}`, logger);
+    if (shutdownSignals !== undefined && !(Array.isArray(shutdownSignals) && shutdownSignals.every(isSignal)))
+      throw wrongArgument(
+        'Runtime.install: shutdownSignals',
+        "is a list of signals, such as ['SIGTERM']",
+        shutdownSignals,
+      );
+    if (installed) {
+      throw new IllegalStateError(
+        'Runtime.install: Runtime singleton has already been instantiated; install it once, before the first worker, or shut that one down first',
+      );
+    }
     return (installed = new Runtime(options));
   }
 
@@ -104,6 +134,7 @@ export class Runtime {
 
   /** @internal Shuts a worker down with the process. Returns what ends that. */
   watch(shutdown: () => void): () => void {
+    requireFunction('Runtime.watch', shutdown);
     if (this.#running.size === 0) for (const signal of this.#signals) process.on(signal, this.#onSignal);
     this.#running.add(shutdown);
     return () => {
@@ -128,7 +159,17 @@ function toLogger(given: Log & Partial<Logger>): Logger {
   return loggerOf((level, message, meta) => given[METHODS[level]](message, meta));
 }
 
+const METHOD_NAMES = ['debug', 'info', 'warn', 'error'] as const;
+const isSignal = (name: unknown): boolean => typeof name === 'string' && Object.hasOwn(signals, name);
+
+function requireLevel(what: string, level: unknown): void {
+  requireWord(`${what}: the level`, level, METHODS);
+}
+
 /** The filter of the field's own telemetry; accepted by `telemetryOptions`, which are not used. */
 export function makeTelemetryFilterString(options: { core: LogLevel; other?: LogLevel }): string {
+  requireObject('makeTelemetryFilterString', options, "{ core: 'WARN' }");
+  requireLevel('makeTelemetryFilterString: core', options.core);
+  if (options.other !== undefined) requireLevel('makeTelemetryFilterString: other', options.other);
   return `${options.other ?? 'ERROR'},core=${options.core}`;
 }

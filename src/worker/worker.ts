@@ -1,10 +1,12 @@
 import {
   codeWire,
+  IllegalStateError,
   type LoadedDataConverter,
   loadDataConverter,
   msOptionalToNumber,
   msToNumber,
   type WireOutcome,
+  wrongArgument,
 } from '../common/index.ts';
 import type { Context } from '../activity/index.ts';
 import type { AttemptTask, FromKernel, ToKernel, WorkerRegistration } from '../contract/index.ts';
@@ -161,7 +163,8 @@ export class Worker {
 
   /** Runs until `shutdown`. @throws Error when it ran before */
   async run(): Promise<void> {
-    if (this.#state !== 'INITIALIZED') throw new Error(`a worker runs once; this one is ${this.#state}`);
+    if (this.#state !== 'INITIALIZED')
+      throw new IllegalStateError(`a worker runs once; this one is ${this.#state}: make another`);
     this.#state = 'RUNNING';
     this.#unwatch = Runtime.instance().watch(() => {
       if (this.#state === 'RUNNING') this.shutdown();
@@ -178,6 +181,8 @@ export class Worker {
 
   /** Runs while a promise, or a function's promise, is pending; then shuts down and gives its value. */
   async runUntil<R>(work: Promise<R> | (() => Promise<R>)): Promise<R> {
+    if (typeof work !== 'function' && typeof (work as Promise<R> | undefined)?.then !== 'function')
+      throw wrongArgument('runUntil', 'takes a promise, or a function that gives one', work);
     const running = this.run();
     try {
       return await (typeof work === 'function' ? work() : work);
@@ -189,7 +194,8 @@ export class Worker {
 
   /** Takes nothing new; ends when what runs has ended, or has been asked to after the grace time. */
   shutdown(): void {
-    if (this.#state !== 'RUNNING') throw new Error(`Not running. Current state: ${this.#state}`);
+    if (this.#state !== 'RUNNING')
+      throw new IllegalStateError(`Not running. Current state: ${this.#state}; only a running worker is shut down`);
     this.#state = 'STOPPING';
     this.#send?.({ kind: 'drain', workerId: this.#workerId });
     void this.#drain();
@@ -216,6 +222,7 @@ export class Worker {
     }
     if (this.#executor.size > 0) this.#executor.cancelAll('WORKER_SHUTDOWN');
     await this.#untilQuiet();
+    await this.#sandbox?.quiet?.();
     force?.clear();
     await this.#end(undefined);
   }
@@ -250,6 +257,10 @@ export class Worker {
 
   #opened(send: (message: ToKernel) => void): void {
     this.#send = send;
+    const { address } = this.#connection.caller;
+    // Payloads that a codec must open pass through this thread; others go straight to the workflow threads.
+    const isRouted = this.#converter.payloadCodecs.length === 0;
+    this.#sandbox?.route?.(this.#workerId, isRouted ? address.routeActivations?.(this.#workerId) : undefined);
     const activities = this.#activities;
     const names = Object.keys(activities);
     const registration: WorkerRegistration = {

@@ -8,6 +8,7 @@ import {
   fromWire,
   fromWireList,
   fromWireMap,
+  IllegalStateError,
   isCancellation,
   nearestNames,
   type PayloadConverter,
@@ -590,9 +591,11 @@ let current: Activator | undefined;
 let storage: { run<R>(store: unknown, work: () => R): R; getStore(): unknown } | undefined;
 
 /** The instance whose code is running. @throws outside a workflow */
-export function getActivator(): Activator {
-  if (!current) throw new Error('Workflow APIs can only be called from inside a workflow');
-  return current;
+export function getActivator(what = 'this function'): Activator {
+  if (current) return current;
+  throw new IllegalStateError(
+    `${what}: Workflow APIs can only be called from inside a workflow; call it from a workflow function, while that runs in a worker`,
+  );
 }
 
 /** The same, or undefined. */

@@ -1,12 +1,18 @@
 import {
+  ActivityCancellationType,
   type ActivityInterfaceFor,
   type ActivityOptions,
   CancelledFailure,
   compileRetryPolicy,
   type LocalActivityOptions,
-  msOptionalToNumber,
+  msTimeout,
+  priorityOf,
+  requireNameText,
+  requireObject,
+  requireWord,
   type UntypedActivities,
   type WireActivityOptions,
+  wrongArgument,
 } from '../common/index.ts';
 import { getActivator } from './activator.ts';
 import { compose } from './interceptors.ts';
@@ -15,31 +21,51 @@ import { CancellationScope } from './scope.ts';
 const LOCAL_RETRY_THRESHOLD_MS = 60_000;
 
 function compileOptions(options: ActivityOptions & LocalActivityOptions): WireActivityOptions {
-  const wire: WireActivityOptions = { cancellation: options.cancellationType ?? 'WAIT_CANCELLATION_COMPLETED' };
+  const { cancellationType: cancellation = 'WAIT_CANCELLATION_COMPLETED' } = options;
+  requireWord('cancellationType', cancellation, ActivityCancellationType);
+  for (const name of ['activityId', 'taskQueue', 'fallback'] as const)
+    if (options[name] !== undefined) requireNameText(`activity options: ${name}`, options[name]);
+  const wire: WireActivityOptions = { cancellation };
   const set = <K extends keyof WireActivityOptions>(key: K, value: WireActivityOptions[K] | undefined): void => {
     if (value !== undefined) wire[key] = value;
   };
-  set('scheduleToCloseMs', msOptionalToNumber(options.scheduleToCloseTimeout));
-  set('scheduleToStartMs', msOptionalToNumber(options.scheduleToStartTimeout));
-  set('startToCloseMs', msOptionalToNumber(options.startToCloseTimeout));
-  set('heartbeatMs', msOptionalToNumber(options.heartbeatTimeout));
-  set('retry', options.retry && compileRetryPolicy(options.retry));
+  set('scheduleToCloseMs', msTimeout(options.scheduleToCloseTimeout, 'scheduleToCloseTimeout'));
+  set('scheduleToStartMs', msTimeout(options.scheduleToStartTimeout, 'scheduleToStartTimeout'));
+  set('startToCloseMs', msTimeout(options.startToCloseTimeout, 'startToCloseTimeout'));
+  set('heartbeatMs', msTimeout(options.heartbeatTimeout, 'heartbeatTimeout'));
+  set('retry', options.retry === undefined ? undefined : compileRetryPolicy(options.retry));
   set('fallback', options.fallback);
-  set('priority', options.priority?.priorityKey);
+  set('priority', priorityOf(options.priority));
   set('summary', options.summary);
   return wire;
 }
 
-function requireTimeout(options: ActivityOptions | undefined): void {
-  if (options?.startToCloseTimeout === undefined && options?.scheduleToCloseTimeout === undefined) {
-    throw new TypeError('Required either scheduleToCloseTimeout or startToCloseTimeout');
-  }
+function requireTimeout(what: string, options: ActivityOptions | undefined): void {
+  requireObject(`${what}: options`, options, "{ startToCloseTimeout: '1 minute' }");
+  const { startToCloseTimeout, scheduleToCloseTimeout } = options!;
+  if (
+    msTimeout(startToCloseTimeout, 'startToCloseTimeout') ??
+    msTimeout(scheduleToCloseTimeout, 'scheduleToCloseTimeout')
+  )
+    return;
+  throw wrongArgument(
+    `${what}: Required either scheduleToCloseTimeout or startToCloseTimeout; it`,
+    "takes options such as { startToCloseTimeout: '1 minute' }",
+    options,
+  );
+}
+
+function requireCall(what: string, activityType: unknown, args: unknown): void {
+  requireNameText(`${what}: the activity type`, activityType);
+  if (!Array.isArray(args)) throw wrongArgument(`${what}: args`, 'is a list; put one argument in [ ] too', args);
 }
 
 /** Schedules an activity by name; the result is its own. */
 export function scheduleActivity<R>(activityType: string, args: unknown[], options: ActivityOptions): Promise<R> {
-  requireTimeout(options);
-  const activator = getActivator();
+  const activator = getActivator('scheduleActivity');
+  requireCall('scheduleActivity', activityType, args);
+  requireTimeout('scheduleActivity', options);
+  compileOptions(options);
   const seq = ++activator.seqs.activity;
   const schedule = compose(
     activator.interceptors,
@@ -92,8 +118,10 @@ export function scheduleLocalActivity<R>(
   args: unknown[],
   options: LocalActivityOptions,
 ): Promise<R> {
-  requireTimeout(options);
-  const activator = getActivator();
+  const activator = getActivator('scheduleLocalActivity');
+  requireCall('scheduleLocalActivity', activityType, args);
+  requireTimeout('scheduleLocalActivity', options);
+  compileOptions(options);
   const seq = ++activator.seqs.localActivity;
   const schedule = compose(
     activator.interceptors,
@@ -117,7 +145,8 @@ export function scheduleLocalActivity<R>(
           input: activator.toWireArgs(input.args),
           options: {
             ...compileOptions(input.options),
-            localRetryThresholdMs: msOptionalToNumber(input.options.localRetryThreshold) ?? LOCAL_RETRY_THRESHOLD_MS,
+            localRetryThresholdMs:
+              msTimeout(input.options.localRetryThreshold, 'localRetryThreshold') ?? LOCAL_RETRY_THRESHOLD_MS,
           },
         };
         activator.push(command);
@@ -148,7 +177,7 @@ export type ActivityProxy<A> = ActivityInterfaceFor<A> & {
  * @throws TypeError unless startToCloseTimeout or scheduleToCloseTimeout is given
  */
 export function proxyActivities<A = UntypedActivities>(options: ActivityOptions): ActivityProxy<A> {
-  requireTimeout(options);
+  requireTimeout('proxyActivities', options);
   compileOptions(options);
   return makeProxy((type, args, overrides) =>
     scheduleActivity(
@@ -161,7 +190,7 @@ export function proxyActivities<A = UntypedActivities>(options: ActivityOptions)
 
 /** The same for local activities. */
 export function proxyLocalActivities<A = UntypedActivities>(options: LocalActivityOptions): ActivityProxy<A> {
-  requireTimeout(options);
+  requireTimeout('proxyLocalActivities', options);
   compileOptions(options);
   return makeProxy((type, args, overrides) =>
     scheduleLocalActivity(type, args, overrides ? { ...options, ...overrides } : options),
@@ -174,7 +203,7 @@ function makeProxy<A>(
   return new Proxy({} as ActivityProxy<A>, {
     get(_, type) {
       if (typeof type !== 'string')
-        throw new TypeError(`Only strings are supported for Activity types, got: ${String(type)}`);
+        throw new TypeError(`Only strings are supported for Activity types, got: ${String(type)}; call acts.name(…)`);
       return Object.assign((...args: unknown[]) => call(type, args), {
         executeWithOptions: (overrides: ActivityOptions, args: unknown[]) => call(type, args, overrides),
       });

@@ -1,3 +1,5 @@
+import { IllegalStateError, requireFunction } from '../common/index.ts';
+
 /** What the host lends: storage that survives awaits, as three plain functions. */
 export interface HostStorage {
   run<R>(store: unknown, work: () => R): R;
@@ -5,7 +7,9 @@ export interface HostStorage {
 }
 
 let makeStorage: () => HostStorage = () => {
-  throw new Error('AsyncLocalStorage is there inside a workflow only');
+  throw new IllegalStateError(
+    'AsyncLocalStorage is there inside a workflow only; outside, take the one of node:async_hooks',
+  );
 };
 
 /** The sandbox hands in how storage is made. */
@@ -23,11 +27,13 @@ export class AsyncLocalStorage<T> {
   }
 
   run<R>(store: T, work: (...args: unknown[]) => R, ...args: unknown[]): R {
+    requireFunction('AsyncLocalStorage.run', work);
     return this.#storage.run({ value: store }, () => work(...args));
   }
 
   /** Runs work without a value. */
   exit<R>(work: (...args: unknown[]) => R, ...args: unknown[]): R {
+    requireFunction('AsyncLocalStorage.exit', work);
     return this.#storage.run(undefined, () => work(...args));
   }
 }

@@ -1,12 +1,16 @@
 import {
   CancelledFailure,
-  type ChildWorkflowCancellationType,
+  ChildWorkflowCancellationType,
   type CommonWorkflowOptions,
   compileRetryPolicy,
   type Duration,
-  msOptionalToNumber,
-  msToNumber,
-  type ParentClosePolicy,
+  extractWorkflowType,
+  msTimeout,
+  ParentClosePolicy,
+  priorityOf,
+  requireNameText,
+  requireObject,
+  requireWord,
   searchAttributesToWire,
   type SignalDefinition,
   toWireMap,
@@ -14,6 +18,7 @@ import {
   type WithWorkflowArgs,
   type Workflow,
   type WorkflowResultType,
+  wrongArgument,
 } from '../common/index.ts';
 import { type Activator, getActivator } from './activator.ts';
 import { ContinueAsNew } from './errors.ts';
@@ -50,25 +55,35 @@ export interface ExternalWorkflowHandle {
   cancel(): Promise<void>;
 }
 
-const typeOf = (workflow: unknown): string => (typeof workflow === 'function' ? workflow.name : String(workflow));
-
 function startFields(activator: Activator, options: CommonWorkflowOptions): Partial<WireStart> {
   const fields: Partial<WireStart> = {};
   const set = <K extends keyof WireStart>(key: K, value: WireStart[K] | undefined): void => {
     if (value !== undefined) fields[key] = value;
   };
-  set('retry', options.retry && compileRetryPolicy(options.retry));
-  set('executionTimeoutMs', msOptionalToNumber(options.workflowExecutionTimeout));
-  set('runTimeoutMs', msOptionalToNumber(options.workflowRunTimeout));
-  set('taskTimeoutMs', msOptionalToNumber(options.workflowTaskTimeout));
-  set('startDelayMs', msOptionalToNumber(options.startDelay));
+  set('retry', options.retry === undefined ? undefined : compileRetryPolicy(options.retry));
+  set('executionTimeoutMs', msTimeout(options.workflowExecutionTimeout, 'workflowExecutionTimeout'));
+  set('runTimeoutMs', msTimeout(options.workflowRunTimeout, 'workflowRunTimeout'));
+  set('taskTimeoutMs', msTimeout(options.workflowTaskTimeout, 'workflowTaskTimeout'));
+  set('startDelayMs', msTimeout(options.startDelay, 'startDelay'));
   set('memo', toWireMap(activator.converter, options.memo));
   set('searchAttributes', searchAttributesToWire(options.searchAttributes, options.typedSearchAttributes));
-  set('priority', options.priority?.priorityKey);
+  set('priority', priorityOf(options.priority));
   set('staticSummary', options.staticSummary);
   set('staticDetails', options.staticDetails);
   set('idReuse', options.workflowIdReusePolicy);
   return fields;
+}
+
+function requireChildOptions(what: string, given: ChildWorkflowOptions & { args?: readonly unknown[] }): void {
+  requireObject(`${what}: options`, given, '{ workflowId, taskQueue, args }');
+  for (const name of ['workflowId', 'taskQueue'] as const)
+    if (given[name] !== undefined) requireNameText(`${what}: ${name}`, given[name]);
+  if (given.args !== undefined && !Array.isArray(given.args))
+    throw wrongArgument(`${what}: args`, 'is a list; put one argument in [ ] too', given.args);
+  if (given.parentClosePolicy !== undefined)
+    requireWord('parentClosePolicy', given.parentClosePolicy, ParentClosePolicy);
+  if (given.cancellationType !== undefined)
+    requireWord('cancellationType', given.cancellationType, ChildWorkflowCancellationType);
 }
 
 /** Starts a child and waits until it has started. */
@@ -76,7 +91,7 @@ export async function startChild<W extends Workflow>(
   workflow: string | W,
   options?: WithWorkflowArgs<W, ChildWorkflowOptions>,
 ): Promise<ChildWorkflowHandle<W>> {
-  const { workflowId, started, result } = begin(workflow, options ?? ({} as WithWorkflowArgs<W, ChildWorkflowOptions>));
+  const { workflowId, started, result } = begin('startChild', workflow, options);
   const firstExecutionRunId = await started;
   return {
     workflowId,
@@ -91,13 +106,17 @@ export async function executeChild<W extends Workflow>(
   workflow: string | W,
   options?: WithWorkflowArgs<W, ChildWorkflowOptions>,
 ): Promise<WorkflowResultType<W>> {
-  const { started, result } = begin(workflow, options ?? ({} as WithWorkflowArgs<W, ChildWorkflowOptions>));
+  const { started, result } = begin('executeChild', workflow, options);
   await started;
   return (await result) as WorkflowResultType<W>;
 }
 
-function begin(workflow: unknown, given: ChildWorkflowOptions & { args?: readonly unknown[] }) {
-  const activator = getActivator();
+function begin(what: string, workflow: unknown, given: ChildWorkflowOptions & { args?: readonly unknown[] } = {}) {
+  const activator = getActivator(what);
+  const workflowType = extractWorkflowType(workflow);
+  requireNameText(`${what}: the workflow type`, workflowType);
+  requireChildOptions(what, given);
+  startFields(activator, given);
   const seq = ++activator.seqs.child;
   const workflowId = given.workflowId ?? activator.random.uuid4();
   let started!: Promise<string>;
@@ -143,7 +162,7 @@ function begin(workflow: unknown, given: ChildWorkflowOptions & { args?: readonl
           });
         },
       );
-      run({ workflowType: typeOf(workflow), options: given });
+      run({ workflowType, options: given });
     });
   });
   // Whoever awaits hears of a failure; a child that nobody awaits must not fail its parent.
@@ -158,9 +177,10 @@ function signalOther(
   signal: string | SignalDefinition,
   args: unknown[],
 ): Promise<void> {
-  const activator = getActivator();
+  const activator = getActivator('signal');
+  const name = typeof signal === 'string' ? signal : (signal as SignalDefinition | undefined)?.name;
+  requireNameText('signal: the name', name ?? signal);
   const seq = ++activator.seqs.signal;
-  const name = typeof signal === 'string' ? signal : signal.name;
   const send = compose(
     activator.interceptors,
     'outbound',
@@ -183,18 +203,21 @@ function signalOther(
         activator.externalSignals.set(seq, { resolve: () => resolve(), reject });
       }),
   );
-  return send({ signalName: name, args }) as Promise<void>;
+  return send({ signalName: name!, args }) as Promise<void>;
 }
 
 /** A handle on any workflow of this namespace. */
 export function getExternalWorkflowHandle(workflowId: string, runId?: string): ExternalWorkflowHandle {
+  getActivator('getExternalWorkflowHandle');
+  requireNameText('getExternalWorkflowHandle: workflowId', workflowId);
+  if (runId !== undefined) requireNameText('getExternalWorkflowHandle: runId', runId);
   const target = { workflowId, ...(runId === undefined ? {} : { runId }) };
   return {
     workflowId,
     runId,
     signal: (signal, ...args) => signalOther(target, false, signal, args),
     cancel: () => {
-      const activator = getActivator();
+      const activator = getActivator('cancel');
       const seq = ++activator.seqs.cancel;
       return new Promise((resolve, reject) => {
         activator.push({ kind: 'cancel-external', seq, target });
@@ -222,7 +245,11 @@ export interface ContinueAsNewOptions {
 export function makeContinueAsNewFunc<F extends Workflow>(
   options: ContinueAsNewOptions = {},
 ): (...args: Parameters<F>) => Promise<never> {
-  const activator = getActivator();
+  const activator = getActivator('makeContinueAsNewFunc');
+  requireObject('makeContinueAsNewFunc', options, '{ workflowType, taskQueue, memo }');
+  for (const name of ['workflowType', 'taskQueue'] as const)
+    if (options[name] !== undefined) requireNameText(`continueAsNew: ${name}`, options[name]);
+  msTimeout(options.backoffStartInterval, 'backoffStartInterval');
   return (...args) => {
     const go = compose(
       activator.interceptors,
@@ -230,6 +257,7 @@ export function makeContinueAsNewFunc<F extends Workflow>(
       'continueAsNew',
       async (input: { args: unknown[]; options: ContinueAsNewOptions }) => {
         const given = input.options;
+        const backoffMs = msTimeout(given.backoffStartInterval, 'backoffStartInterval');
         throw new ContinueAsNew({
           kind: 'continue-as-new',
           type: given.workflowType ?? activator.info.workflowType,
@@ -243,7 +271,7 @@ export function makeContinueAsNewFunc<F extends Workflow>(
             workflowRunTimeout: given.workflowRunTimeout ?? activator.info.runTimeoutMs ?? 0,
             workflowTaskTimeout: given.workflowTaskTimeout ?? activator.info.taskTimeoutMs,
           }),
-          ...(given.backoffStartInterval === undefined ? {} : { backoffMs: msToNumber(given.backoffStartInterval) }),
+          ...(backoffMs === undefined ? {} : { backoffMs }),
         });
       },
     );
@@ -253,5 +281,6 @@ export function makeContinueAsNewFunc<F extends Workflow>(
 
 /** Ends the run and goes on in another of the same type, with these arguments. */
 export function continueAsNew<F extends Workflow>(...args: Parameters<F>): Promise<never> {
+  getActivator('continueAsNew');
   return makeContinueAsNewFunc<F>()(...args);
 }

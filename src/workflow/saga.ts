@@ -1,4 +1,12 @@
-import { type Duration, msToNumber, rootCause } from '../common/index.ts';
+import {
+  type Duration,
+  msToNumber,
+  requireFunction,
+  requireNameText,
+  requireObject,
+  rootCause,
+  wrongArgument,
+} from '../common/index.ts';
 import { getActivator } from './activator.ts';
 import { CancellationScope } from './scope.ts';
 import { condition, sleep } from './timers.ts';
@@ -73,11 +81,19 @@ export const sagaUpdate = defineUpdate<void, [{ step: string; action: 'retry' | 
  * ```
  */
 export async function saga<T>(body: (saga: Saga) => Promise<T>): Promise<T> {
-  const activator = getActivator();
+  const activator = getActivator('saga');
+  requireFunction('saga', body);
   const entries: Entry[] = [];
   activator.sagas.push(entries);
   installHandlers();
   const register = (name: string | undefined, undo: () => Promise<unknown>, retry: UndoRetry = {}): Entry => {
+    requireFunction('a saga step: undo', undo);
+    if (name !== undefined) requireNameText('a saga step: its name', name);
+    requireObject('a saga step: retry', retry, "{ maximumAttempts: 3, delay: '1s' }");
+    const { maximumAttempts = 3, delay } = retry;
+    if (!Number.isInteger(maximumAttempts) || maximumAttempts < 1)
+      throw wrongArgument('a saga step: retry.maximumAttempts', 'is a whole number of at least 1', maximumAttempts);
+    if (delay !== undefined) msToNumber(delay, 'a saga step: retry.delay');
     const entry: Entry = { name: name ?? `step-${entries.length + 1}`, undo, retry, state: 'registered' };
     if (entries.some((other) => other.name === entry.name))
       throw new TypeError(`the saga has a step "${entry.name}" already; give each its own name`);
@@ -86,6 +102,8 @@ export async function saga<T>(body: (saga: Saga) => Promise<T>): Promise<T> {
   };
   const given: Saga = {
     async step(step) {
+      requireObject('a saga step', step, '{ name, do, undo }');
+      requireFunction('a saga step: do', step.do);
       const entry = register(step.name, step.undo, step.retry);
       const value = await step.do();
       entry.state = 'done';
@@ -95,6 +113,8 @@ export async function saga<T>(body: (saga: Saga) => Promise<T>): Promise<T> {
       register(name, undo, retry).state = 'done';
     },
     async parallel(branches) {
+      requireList('saga.parallel', branches);
+      for (const branch of branches) requireFunction('a branch of saga.parallel', branch);
       const ended = await Promise.allSettled(branches.map((branch) => branch()));
       const failed = ended.find((end) => end.status === 'rejected');
       if (failed) throw failed.reason;
@@ -114,7 +134,7 @@ export async function saga<T>(body: (saga: Saga) => Promise<T>): Promise<T> {
 async function undoEntry(entry: Entry): Promise<void> {
   for (;;) {
     entry.state = 'undoing';
-    const attempts = Math.max(1, entry.retry.maximumAttempts ?? 3);
+    const attempts = entry.retry.maximumAttempts ?? 3;
     for (let attempt = 1; attempt <= attempts; attempt++) {
       try {
         await entry.undo();
@@ -186,4 +206,8 @@ function installHandlers(): void {
       },
     },
   );
+}
+
+function requireList(what: string, value: unknown): void {
+  if (!Array.isArray(value)) throw wrongArgument(what, 'takes a list of functions', value);
 }

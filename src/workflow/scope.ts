@@ -1,4 +1,4 @@
-import { CancelledFailure, type Duration } from '../common/index.ts';
+import { CancelledFailure, type Duration, msToNumber, requireFunction, requireObject } from '../common/index.ts';
 
 /** Options of a scope. */
 export interface CancellationScopeOptions {
@@ -60,8 +60,10 @@ export class CancellationScope {
   readonly #listeners = new Set<(error: CancelledFailure) => void>();
 
   constructor(options?: CancellationScopeOptions) {
+    if (options !== undefined) requireObject('CancellationScope', options, "{ cancellable: true, timeout: '10s' }");
     this.cancellable = options?.cancellable ?? true;
     this.timeout = options?.timeout;
+    if (this.timeout !== undefined) msToNumber(this.timeout, 'CancellationScope: its time-out');
     this.parent = options && 'parent' in options ? options.parent : CancellationScope.current();
     this.cancelRequested = new Promise((_, reject) => (this.#reject = reject));
     // Whoever awaits it hears of it; nobody has to.
@@ -95,6 +97,7 @@ export class CancellationScope {
 
   /** Runs a function in this scope. */
   run<T>(work: () => Promise<T>): Promise<T> {
+    requireFunction('CancellationScope', work);
     return storage.run(this, async () => {
       const stop = this.timeout === undefined ? undefined : startScopeTimer(this.timeout, () => this.cancel());
       try {
@@ -122,6 +125,7 @@ export class CancellationScope {
 
   /** Calls back when the scope is cancelled; returns what takes that back. */
   onCancel(listener: (error: CancelledFailure) => void): () => void {
+    requireFunction('CancellationScope.onCancel', listener);
     if (!this.cancellable) return () => undefined;
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

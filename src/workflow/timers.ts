@@ -1,4 +1,4 @@
-import { CancelledFailure, type Duration, msToNumber } from '../common/index.ts';
+import { CancelledFailure, type Duration, msToNumber, requireFunction, wrongArgument } from '../common/index.ts';
 import { getActivator, maybeActivator } from './activator.ts';
 import { compose } from './interceptors.ts';
 import { CancellationScope, connectScopes } from './scope.ts';
@@ -11,7 +11,8 @@ export interface TimerOptions {
 
 /** Waits, durably. Nothing or less than nothing is 1 ms. Cancelled with its scope. */
 export function sleep(duration: Duration, options?: TimerOptions): Promise<void> {
-  const activator = getActivator();
+  const activator = getActivator('sleep');
+  const durationMs = Math.max(1, msToNumber(duration, 'sleep: its duration'));
   const seq = ++activator.seqs.timer;
   const start = compose(
     activator.interceptors,
@@ -44,7 +45,7 @@ export function sleep(duration: Duration, options?: TimerOptions): Promise<void>
         });
       }),
   );
-  return start({ durationMs: Math.max(1, msToNumber(duration)), seq }) as Promise<void>;
+  return start({ durationMs, seq }) as Promise<void>;
 }
 
 /** Waits until a condition holds; looked at after each job. */
@@ -56,8 +57,11 @@ export async function condition(
   timeout?: Duration,
   options?: TimerOptions,
 ): Promise<void | boolean> {
-  if (typeof check !== 'function') throw new TypeError('condition takes a function that says whether it holds');
+  getActivator('condition');
+  if (typeof check !== 'function')
+    throw wrongArgument('condition', 'takes a function that says whether it holds', check);
   if (timeout === undefined) return waitUntil(check);
+  msToNumber(timeout, 'condition: its time-out');
   return CancellationScope.cancellable(async () => {
     const scope = CancellationScope.current()!;
     try {
@@ -104,7 +108,8 @@ export function setWorkflowTimeout(
   delayMs?: number,
   ...args: unknown[]
 ): number {
-  const activator = getActivator();
+  const activator = getActivator('setTimeout');
+  requireFunction('setTimeout', callback);
   const scope = new CancellationScope({ cancellable: true, parent: CancellationScope.current() });
   const mine = handles.get(activator) ?? new Map<number, CancellationScope>();
   handles.set(activator, mine);

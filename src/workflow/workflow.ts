@@ -5,9 +5,14 @@ import {
   TypedSearchAttributes,
   searchAttributesFromWire,
   searchAttributesToWire,
+  shown,
   type SignalDefinition,
+  requireFunction,
+  requireNameText,
+  requireObject,
   toWireMap,
   type UpdateDefinition,
+  wrongArgument,
 } from '../common/index.ts';
 import { currentUpdate, getActivator, maybeActivator } from './activator.ts';
 import type { WorkflowInfo } from './info.ts';
@@ -18,6 +23,7 @@ import type { WorkflowInfo } from './info.ts';
 export function defineSignal<Args extends any[] = [], Name extends string = string>(
   name: Name,
 ): SignalDefinition<Args, Name> {
+  requireNameText('defineSignal: the name', name);
   return { type: 'signal', name };
 }
 
@@ -25,6 +31,7 @@ export function defineSignal<Args extends any[] = [], Name extends string = stri
 export function defineQuery<Ret, Args extends any[] = [], Name extends string = string>(
   name: Name,
 ): QueryDefinition<Ret, Args, Name> {
+  requireNameText('defineQuery: the name', name);
   return { type: 'query', name };
 }
 
@@ -32,6 +39,7 @@ export function defineQuery<Ret, Args extends any[] = [], Name extends string = 
 export function defineUpdate<Ret, Args extends any[] = [], Name extends string = string>(
   name: Name,
 ): UpdateDefinition<Ret, Args, Name> {
+  requireNameText('defineUpdate: the name', name);
   return { type: 'update', name };
 }
 
@@ -71,7 +79,12 @@ export function setHandler(
   handler: ((...args: any[]) => any) | undefined,
   options: HandlerOptions & { validator?: (...args: any[]) => void } = {},
 ): void {
-  const activator = getActivator();
+  const activator = getActivator('setHandler');
+  requireObject('setHandler', def, "defineSignal('name'), defineQuery('name') or defineUpdate('name')");
+  requireNameText('setHandler: the name', def.name);
+  if (handler !== undefined) requireFunction(`setHandler of ${def.type} "${def.name}"`, handler);
+  requireObject('setHandler: options', options, '{ description, validator, unfinishedPolicy }');
+  if (options.validator !== undefined) requireFunction(`the validator of update "${def.name}"`, options.validator);
   const unfinishedPolicy = options.unfinishedPolicy ?? 'WARN_AND_ABANDON';
   if (def.type === 'signal') {
     if (handler) {
@@ -91,33 +104,39 @@ export function setHandler(
       });
       activator.flushUpdates();
     } else activator.updateHandlers.delete(def.name);
-  } else throw new TypeError(`Invalid definition type: ${String((def as { type: unknown }).type)}`);
+  } else {
+    const { type } = def as { type: unknown };
+    throw wrongArgument('Invalid definition type: setHandler', 'takes a signal, a query or an update', type);
+  }
 }
 
 /** Takes signals that have no handler of their own. */
 export function setDefaultSignalHandler(
   handler: ((signalName: string, ...args: any[]) => void | Promise<void>) | undefined,
 ): void {
-  const activator = getActivator();
+  if (handler !== undefined) requireFunction('setDefaultSignalHandler', handler);
+  const activator = getActivator('setDefaultSignalHandler');
   activator.defaultSignalHandler = handler;
   if (handler) activator.flushSignals();
 }
 
 /** Takes queries that have no handler of their own. */
 export function setDefaultQueryHandler(handler: ((queryName: string, ...args: any[]) => any) | undefined): void {
-  getActivator().defaultQueryHandler = handler;
+  if (handler !== undefined) requireFunction('setDefaultQueryHandler', handler);
+  getActivator('setDefaultQueryHandler').defaultQueryHandler = handler;
 }
 
 /** Takes updates that have no handler of their own. */
 export function setDefaultUpdateHandler(handler: ((updateName: string, ...args: any[]) => any) | undefined): void {
-  const activator = getActivator();
+  if (handler !== undefined) requireFunction('setDefaultUpdateHandler', handler);
+  const activator = getActivator('setDefaultUpdateHandler');
   activator.defaultUpdateHandler = handler;
   if (handler) activator.flushUpdates();
 }
 
 /** What this run knows of itself. */
 export function workflowInfo(): WorkflowInfo {
-  return getActivator().info;
+  return getActivator('workflowInfo').info;
 }
 
 /** The update whose handler is running. */
@@ -132,12 +151,12 @@ export function inWorkflowContext(): boolean {
 
 /** Whether no signal or update handler is running. */
 export function allHandlersFinished(): boolean {
-  return getActivator().handlersRunning === 0;
+  return getActivator('allHandlersFinished').handlersRunning === 0;
 }
 
 /** A random UUID that is the same on replay. */
 export function uuid4(): string {
-  return getActivator().random.uuid4();
+  return getActivator('uuid4').random.uuid4();
 }
 
 /**
@@ -154,7 +173,9 @@ export function deprecatePatch(patchId: string): void {
 }
 
 function patch(patchId: string, deprecated: boolean): boolean {
-  const activator = getActivator();
+  const what = deprecated ? 'deprecatePatch' : 'patched';
+  const activator = getActivator(what);
+  requireNameText(`${what}: the patch id`, patchId);
   const known = activator.patchAnswers.get(patchId);
   if (known !== undefined) return known;
   const answer = !activator.isReplaying || activator.knownPatches.has(patchId);
@@ -168,13 +189,23 @@ function patch(patchId: string, deprecated: boolean): boolean {
 
 /** Sets search attributes; an empty list, or null in a pair, takes one away. */
 export function upsertSearchAttributes(attributes: SearchAttributes | SearchAttributeUpdatePair[]): void {
-  const activator = getActivator();
-  if (attributes === null || attributes === undefined)
-    throw new Error('searchAttributes must be a non-null SearchAttributes');
+  const activator = getActivator('upsertSearchAttributes');
+  if (typeof attributes !== 'object' || attributes === null) {
+    throw wrongArgument(
+      'upsertSearchAttributes: searchAttributes',
+      'must be a non-null SearchAttributes: { name: [values] }, or a list of { key, value }',
+      attributes,
+    );
+  }
   const wire = Array.isArray(attributes)
     ? searchAttributesToWire(undefined, attributes)
     : searchAttributesToWire(attributes, undefined);
-  if (!wire) throw new Error('At least one search attribute must be provided');
+  if (!wire)
+    throw wrongArgument(
+      'upsertSearchAttributes',
+      'needs values: At least one search attribute must be provided',
+      attributes,
+    );
   activator.push({ kind: 'upsert-search-attributes', attributes: wire });
   const { untyped, typed, removed } = searchAttributesFromWire(wire);
   const searchAttributes = { ...activator.info.searchAttributes, ...untyped };
@@ -189,8 +220,9 @@ export function upsertSearchAttributes(attributes: SearchAttributes | SearchAttr
 
 /** Sets parts of the memo; null takes one away. */
 export function upsertMemo(memo: Record<string, unknown>): void {
-  const activator = getActivator();
-  if (memo === null || memo === undefined) throw new Error('memo must be a non-null Record');
+  const activator = getActivator('upsertMemo');
+  if (typeof memo !== 'object' || memo === null || Array.isArray(memo))
+    throw wrongArgument('upsertMemo: memo', 'must be a non-null Record of names with values', memo);
   activator.push({ kind: 'upsert-memo', memo: toWireMap(activator.converter, memo)! });
   const next: Record<string, unknown> = { ...activator.info.memo };
   for (const [key, value] of Object.entries(memo)) {
@@ -202,12 +234,13 @@ export function upsertMemo(memo: Record<string, unknown>): void {
 
 /** Some lines of where this run stands, for its page. */
 export function getCurrentDetails(): string {
-  return getActivator().currentDetails;
+  return getActivator('getCurrentDetails').currentDetails;
 }
 
 /** Sets them. */
 export function setCurrentDetails(details: string): void {
-  const activator = getActivator();
+  const activator = getActivator('setCurrentDetails');
+  if (typeof details !== 'string') throw wrongArgument('setCurrentDetails', 'takes text', details);
   activator.currentDetails = details;
   activator.push({ kind: 'set-details', details });
 }
@@ -224,6 +257,9 @@ export function setWorkflowOptions<A extends any[], R>(
   options: WorkflowDefinitionOptions | (() => WorkflowDefinitionOptions),
   fn: (...args: A) => Promise<R>,
 ): void {
+  requireFunction('setWorkflowOptions: its second argument', fn);
+  if (typeof options !== 'function')
+    requireObject('setWorkflowOptions', options, '{ versioningBehavior, failureExceptionTypes }');
   Object.assign(fn, { workflowDefinitionOptions: options });
 }
 
@@ -236,9 +272,11 @@ export const log = {
   error: (message: string, fields?: Record<string, unknown>) => write('error', message, fields),
 };
 
-function write(level: string, message: string, fields: Record<string, unknown> = {}): void {
+function write(level: string, message: unknown, fields: unknown): void {
   const activator = maybeActivator();
   if (!activator || activator.isReplaying) return;
   const { workflowId, runId, workflowType } = activator.info;
-  activator.parts.log(level, message, { workflowId, runId, workflowType, ...fields });
+  const given = typeof fields === 'object' && fields !== null ? fields : fields === undefined ? {} : { fields };
+  const text = typeof message === 'string' ? message : shown(message);
+  activator.parts.log(level, text, { workflowId, runId, workflowType, ...given });
 }

@@ -47,6 +47,10 @@ export async function fanOut(count: number): Promise<number> {
   return all.reduce((sum, n) => sum + n, 0);
 }
 
+export async function manyTimers(count: number): Promise<void> {
+  await Promise.all(Array.from({ length: count }, () => sleep('1 hour')));
+}
+
 export async function naps(ms: number): Promise<string> {
   const before = Date.now();
   await sleep(ms);

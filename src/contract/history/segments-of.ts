@@ -1,4 +1,4 @@
-import type { Command, Job, Round, Segment } from '../../common/index.ts';
+import { type Command, type Job, type Round, type Segment, shown } from '../../common/index.ts';
 import { messageOf, PleachError } from '../../core/index.ts';
 import { attributesKey, type History, type LayoutEntry, type LayoutSegment } from './events-of.ts';
 import { HistoryContext } from './history-context.ts';
@@ -15,12 +15,17 @@ export function segmentsOf(history: unknown): Segment[] {
   const unreadable = (why: string, cause?: unknown): PleachError =>
     new PleachError('HISTORY_UNREADABLE', `the history cannot be read: ${why}`, {}, { cause });
   const { events, pleach } = (history ?? {}) as Partial<History>;
-  if (!Array.isArray(events) || events.length === 0)
-    throw unreadable('it is not of the form { "events": [ … ] } with at least one event');
+  if (!Array.isArray(events) || events.length === 0) {
+    throw unreadable(
+      `it is not of the form { "events": [ … ] } with at least one event, as fetchHistory gives it; this is ${shown(history)}`,
+    );
+  }
   try {
     const readable = events.map((event) => toReadable(event));
     if (readable[0]!.type !== 'WorkflowExecutionStarted')
-      throw unreadable(`its first event is ${readable[0]!.type}, not WorkflowExecutionStarted`);
+      throw unreadable(
+        `its first event is ${readable[0]!.type || 'of no type'}, not WorkflowExecutionStarted: ${shown(events[0])}`,
+      );
     if (!pleach) return inferred(readable);
     if (pleach.format !== 1) throw unreadable(`its format is ${String(pleach.format)}; this release reads 1`);
     return exact(readable, pleach.segments);
@@ -30,6 +35,8 @@ export function segmentsOf(history: unknown): Segment[] {
 }
 
 function toReadable(event: Json): ReadableEvent {
+  if (typeof event !== 'object' || event === null)
+    throw new TypeError(`an event is an object; this is ${shown(event)}`);
   const key = Object.keys(event).find((name) => name.endsWith('EventAttributes') && event[name]);
   const named = typeof event['eventType'] === 'string' ? typeFrom(event['eventType']) : '';
   const type = key === undefined ? named : `${key[0]!.toUpperCase()}${key.slice(1, -'EventAttributes'.length)}`;

@@ -1,3 +1,4 @@
+import { shown } from '../../common/index.ts';
 import { PleachError, systemClock, systemRandom } from '../../core/index.ts';
 import { DEFAULT_ADDRESS, type KernelAddress, openAddress } from './address.ts';
 import { KernelCaller } from './caller.ts';
@@ -16,8 +17,17 @@ function requireAddress(address: unknown): string {
   if (typeof address === 'string' && address !== '') return address;
   throw new PleachError(
     'INVALID_ARGUMENT',
-    `an address is text, such as sqlite:./file.db or memory:; this is ${address === '' ? 'empty' : typeof address}`,
+    `an address is text, such as sqlite:./file.db or memory:; this is ${shown(address)}`,
     { address },
+  );
+}
+
+function requireEngine(engine: unknown): void {
+  if (engine === undefined || (typeof engine === 'object' && engine !== null && !Array.isArray(engine))) return;
+  throw new PleachError(
+    'INVALID_ARGUMENT',
+    `engine takes options such as { partitions: 64 }; this is ${shown(engine)}`,
+    {},
   );
 }
 
@@ -26,7 +36,9 @@ function requireAddress(address: unknown): string {
  * @throws PleachError INVALID_ARGUMENT · ADDRESS_UNSUPPORTED · DATABASE_* · DEADLINE_EXCEEDED
  */
 export async function openCaller(options: OpenOptions = {}): Promise<KernelCaller> {
-  const address = requireAddress(options.address ?? DEFAULT_ADDRESS);
+  const { address: given = DEFAULT_ADDRESS } = options;
+  const address = requireAddress(given);
+  requireEngine(options.engine);
   const timeoutMs = options.connectTimeoutMs ?? 10_000;
   const kernel = await openAddress(address, options.engine);
   const caller = new KernelCaller(kernel, kernel.clock ?? systemClock, systemRandom());
@@ -49,7 +61,9 @@ export async function openCaller(options: OpenOptions = {}): Promise<KernelCalle
 
 /** The same, opened when it is first needed. */
 export function lazyCaller(options: OpenOptions = {}): KernelCaller {
-  const address = requireAddress(options.address ?? DEFAULT_ADDRESS);
+  const { address: given = DEFAULT_ADDRESS } = options;
+  const address = requireAddress(given);
+  requireEngine(options.engine);
   let opened: Promise<KernelAddress> | undefined;
   const lazy: KernelAddress = {
     async connect() {

@@ -85,13 +85,19 @@ export class WorkflowContext {
   readonly #realm: Realm;
   readonly #drain = new vm.Script('0');
   readonly #context: object;
-  readonly #sourceMap: SourceMap;
+  readonly #sourceMapText: string;
+  /** Parsed when the first stack is mapped: most sandboxes never map one, and parsing costs milliseconds. */
+  #sourceMap: SourceMap | undefined;
   readonly #fileName: string;
   /** Activations that each instance has lived through. */
   readonly #stands = new Map<string, number>();
   readonly #rejected = new Map<string, unknown>();
 
-  constructor(bundle: WorkflowBundle, options: { log: Log; failureErrorTypes?: readonly string[] }) {
+  /** @param options.sharesModules a planted bug: what one run's modules hold is seen by every other */
+  constructor(
+    bundle: WorkflowBundle,
+    options: { log: Log; failureErrorTypes?: readonly string[]; sharesModules?: boolean },
+  ) {
     listenForRejections();
     const context = vm.createContext(vm.constants.DONT_CONTEXTIFY, {
       microtaskMode: 'afterEvaluate',
@@ -99,12 +105,17 @@ export class WorkflowContext {
     });
     this.#context = context;
     this.#fileName = `pleach-bundle-${bundle.id}.js`;
-    this.#sourceMap = new SourceMap(JSON.parse(bundle.sourceMap) as SourceMapPayload);
+    this.#sourceMapText = bundle.sourceMap;
     const log = (level: string, message: string, fields: string): void => {
       options.log[level as 'info'](message, JSON.parse(fields) as Record<string, unknown>);
     };
     const make = vm.runInContext(MAKE, context) as typeof makeRealm;
-    this.#realm = make(makeStorage, log, JSON.stringify(options.failureErrorTypes ?? []));
+    this.#realm = make(
+      makeStorage,
+      log,
+      JSON.stringify(options.failureErrorTypes ?? []),
+      options.sharesModules ?? false,
+    );
     const install = vm.runInContext(INSTALL, context) as typeof installGlobals;
     const host: RealmHost = { url: this.#realm.lend(answerUrl) };
     // The bundle is loaded before the globals are closed: pleach's own modules see the same realm as the run's.
@@ -126,6 +137,10 @@ export class WorkflowContext {
     this.#stands.delete(runId);
     this.#rejected.delete(runId);
     this.#realm.drop(runId);
+  }
+
+  evictAll(): void {
+    for (const runId of this.#stands.keys().toArray()) this.evict(runId);
   }
 
   noteRejection(runId: string, reason: unknown): void {
@@ -297,6 +312,7 @@ export class WorkflowContext {
         .split('\n')
         .map((line) =>
           line.replace(pattern, (whole, row: string, column: string) => {
+            this.#sourceMap ??= new SourceMap(JSON.parse(this.#sourceMapText) as SourceMapPayload);
             const entry = this.#sourceMap.findEntry(Number(row) - 1, Number(column) - 1);
             return 'originalSource' in entry
               ? `${entry.originalSource}:${entry.originalLine + 1}:${entry.originalColumn + 1}`

@@ -15,7 +15,7 @@
  * the process; after the restart the runs that were being activated go through quarantine first, and what ends that
  * process is blocked.
  */
-export { bundleWorkflowCode, type BundleOptions, type WorkflowBundle } from './bundle.ts';
+export { bundleWorkflowCode, warmBundler, type BundleOptions, type WorkflowBundle } from './bundle.ts';
 export { WorkflowContext } from './context.ts';
 export { difference } from './difference.ts';
 export { ActivationRunner, type LocalActivityCall } from './runner.ts';

@@ -1,7 +1,7 @@
-import { assert, type Log, systemClock } from '../../core/index.ts';
 import type { WireOutcome } from '../../common/index.ts';
-import type { ToQuarantine } from './quarantine.ts';
-import { type FromSandbox, SandboxThread } from './sandboxes.ts';
+import { assert, type Log, systemClock } from '../../core/index.ts';
+import type { QuarantineBegin, ToQuarantine } from './quarantine.ts';
+import { culpritResult, type EndedFor, type FromSandbox, SandboxThread } from './sandboxes.ts';
 
 /**
  * A quarantine process: an ordinary watched sandbox thread behind a channel to the worker's process. Code that spins or
@@ -9,7 +9,7 @@ import { type FromSandbox, SandboxThread } from './sandboxes.ts';
  */
 const locals = new Map<number, (outcome: WireOutcome) => void>();
 let calls = 0;
-let sandbox: SandboxThread | undefined;
+let sandbox: { thread: SandboxThread; begin: QuarantineBegin; endedFor: EndedFor } | undefined;
 
 function say(message: FromSandbox): void {
   // A channel that is broken has lost its other end: 'disconnect' ends this process.
@@ -23,45 +23,54 @@ const log: Log = {
   error: (message, fields) => say({ kind: 'log', level: 'error', message, fields }),
 };
 
+function begin(given: QuarantineBegin): void {
+  const { kind: _kind, ...options } = given;
+  const thread = new SandboxThread(
+    {
+      ...options,
+      log,
+      clock: systemClock,
+      threads: 1,
+      runLocalActivity: (activity) =>
+        new Promise((resolve) => {
+          const call = ++calls;
+          locals.set(call, resolve);
+          say({ kind: 'local', call, activity });
+        }),
+      cancelLocalActivity: (runId, seq) => say({ kind: 'local-cancel', runId, seq }),
+      localResolved: (runId, seq, attempt, outcome) => say({ kind: 'local-resolved', runId, seq, attempt, outcome }),
+    },
+    (_runId, why) => {
+      if (sandbox) sandbox.endedFor = why;
+    },
+  );
+  sandbox = { thread, begin: given, endedFor: 'SANDBOX_LOST' };
+}
+
 function receive(message: ToQuarantine): void {
+  if (message.kind === 'begin') {
+    begin(message);
+    return;
+  }
+  assert(sandbox, 'a quarantine process is told its bundle first');
+  const held = sandbox;
   switch (message.kind) {
-    case 'begin': {
-      const { kind: _kind, ...given } = message;
-      sandbox = new SandboxThread(
-        {
-          ...given,
-          log,
-          clock: systemClock,
-          threads: 1,
-          runLocalActivity: (activity) =>
-            new Promise((resolve) => {
-              const call = ++calls;
-              locals.set(call, resolve);
-              say({ kind: 'local', call, activity });
-            }),
-          cancelLocalActivity: (runId, seq) => say({ kind: 'local-cancel', runId, seq }),
-          localResolved: (runId, seq, attempt, outcome) =>
-            say({ kind: 'local-resolved', runId, seq, attempt, outcome }),
-        },
-        () => undefined,
-      );
-      return;
-    }
     case 'activate': {
       const { n, activation } = message;
-      assert(sandbox, 'an activation before the bundle');
-      void sandbox.activate(activation).then((result) => say({ kind: 'result', n, result }));
+      void held.thread.activate(activation).then((result) => {
+        const told = result === 'culprit' ? culpritResult(held.begin, activation.type, held.endedFor) : result;
+        say({ kind: 'result', n, result: told });
+      });
       return;
     }
-    case 'evict':
-      sandbox?.post(message);
-      return;
     case 'local-done': {
       const resolve = locals.get(message.call);
       locals.delete(message.call);
       resolve?.(message.outcome);
       return;
     }
+    default:
+      held.thread.post(message);
   }
 }
 

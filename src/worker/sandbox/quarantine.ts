@@ -1,8 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import type { Activation, ActivationResult } from '../../common/index.ts';
-import { LIMITS, type Wait } from '../../core/index.ts';
-import { type FromSandbox, lost, relay, type SandboxOptions, type ToSandbox, type Waiting } from './sandboxes.ts';
+import { LIMITS, sourceFile, type Wait } from '../../core/index.ts';
+import { type FromSandbox, lost, relay, type SandboxOptions, type ToSandbox } from './sandboxes.ts';
 
 /** What a quarantine process is told first. */
 export type QuarantineBegin = { kind: 'begin' } & Pick<SandboxOptions, 'bundle' | 'maxCachedRuns'> & {
@@ -13,6 +12,12 @@ export type QuarantineBegin = { kind: 'begin' } & Pick<SandboxOptions, 'bundle' 
 
 /** To a quarantine process. */
 export type ToQuarantine = QuarantineBegin | ToSandbox;
+
+/** An activation that stands in line, and who waits for it. */
+interface Waiting {
+  activation: Activation;
+  settle(result: ActivationResult): void;
+}
 
 /** All that a quarantine process sees of this one's environment. */
 const ENVIRONMENT = ['NODE_COMPILE_CACHE', 'SystemRoot', 'TEMP', 'TMP', 'TMPDIR'];
@@ -92,8 +97,7 @@ export class Quarantine {
 
   #begin(): void {
     const { bundle, maxCachedRuns, failureErrorTypes = [], spinMs, heapMb } = this.#options;
-    const name = import.meta.url.endsWith('.ts') ? './quarantine-process.ts' : './quarantine-process.js';
-    const child = fork(fileURLToPath(new URL(name, import.meta.url)), [], {
+    const child = fork(sourceFile('worker/sandbox/quarantine-process'), [], {
       env: quarantineEnvironment(process.env),
       // No inspector, loader or heap option of this process is the child's.
       execArgv: [],
@@ -132,6 +136,7 @@ export class Quarantine {
       this.#isReady = true;
       return;
     }
+    if (message.kind === 'quiet') return;
     if (message.kind !== 'result') {
       relay(this.#options, message, (answer) => this.#post(answer));
       return;

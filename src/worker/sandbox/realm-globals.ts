@@ -171,13 +171,19 @@ export function installGlobals(host: RealmHost, clock: RealmClock): void {
       return view;
     },
   });
+  /** A line must not fail the run that writes it. */
+  const textOf = (arg: unknown): string => {
+    if (typeof arg === 'string') return arg;
+    try {
+      return JSON.stringify(arg) ?? String(arg);
+    } catch {
+      return '(cannot be written as JSON)';
+    }
+  };
   const say =
     (level: string) =>
     (...args: unknown[]) => {
-      clock.log(
-        level,
-        args.map((arg) => (typeof arg === 'string' ? arg : (JSON.stringify(arg) ?? String(arg)))).join(' '),
-      );
+      clock.log(level, args.map(textOf).join(' '));
     };
   define(G, 'console', {
     log: say('info'),

@@ -50,6 +50,7 @@ export function makeRealm(
   storageOf: StorageMaker,
   hostLog: (level: string, message: string, fields: string) => void,
   failureTypes: string,
+  sharesModules: boolean,
 ): Realm {
   const { parse, stringify } = JSON;
   const { defineProperty, getOwnPropertyDescriptor, create: createObject, keys } = Object;
@@ -79,6 +80,7 @@ export function makeRealm(
   let api: any;
   let lastFailure = '';
   const ownModules = new Map<string, any>();
+  const sharedModules = new Map<string, any>();
   const instances = new Map<
     string,
     { activator: any; modules: Map<string, any>; global: any; swapped: [PropertyKey, any][] }
@@ -153,6 +155,24 @@ export function makeRealm(
     return record.exports;
   };
 
+  /** Fields of a log line as JSON. A field that cannot be written is named, not thrown: a log line must not fail a run. */
+  const tellable = (fields: Record<string, unknown>): string => {
+    try {
+      return stringify(fields);
+    } catch {
+      const told: Record<string, unknown> = {};
+      for (const key of keys(fields)) {
+        try {
+          const value = fields[key];
+          told[key] = stringify(value) === undefined ? String(value) : value;
+        } catch {
+          told[key] = '(cannot be written as JSON)';
+        }
+      }
+      return stringify(told);
+    }
+  };
+
   const fail = (error: unknown): string => {
     try {
       const e = error as any;
@@ -210,7 +230,7 @@ export function makeRealm(
     create(runId, startText, fieldsText) {
       const instance = {
         activator: undefined as any,
-        modules: new Map(),
+        modules: sharesModules ? sharedModules : new Map(),
         global: undefined as any,
         swapped: [] as [PropertyKey, any][],
       };
@@ -237,7 +257,7 @@ export function makeRealm(
           historyLength: fields.historyLength,
           historyBytes: fields.historyBytes,
           time: fields.time,
-          log: (level: string, message: string, extra: unknown) => log(level, message, stringify(extra)),
+          log: (level: string, message: string, extra: Record<string, unknown>) => log(level, message, tellable(extra)),
           failureTypes: parse(failureTypes),
           ...(table.converter === undefined
             ? {}

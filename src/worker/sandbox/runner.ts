@@ -19,6 +19,8 @@ export interface RunnerOptions {
   clock: Clock;
   maxCachedRuns: number;
   failureErrorTypes?: readonly string[];
+  /** A sandbox that is there already, without runs in it; else one is made. */
+  context?: WorkflowContext;
   /** Runs a local activity to its end, retries included. */
   runLocalActivity(call: LocalActivityCall): Promise<WireOutcome>;
   cancelLocalActivity(runId: string, seq: number): void;
@@ -50,10 +52,12 @@ export class ActivationRunner {
 
   constructor(options: RunnerOptions) {
     this.#options = options;
-    this.#context = new WorkflowContext(options.bundle, {
-      log: options.log,
-      ...(options.failureErrorTypes ? { failureErrorTypes: options.failureErrorTypes } : {}),
-    });
+    this.#context =
+      options.context ??
+      new WorkflowContext(options.bundle, {
+        log: options.log,
+        ...(options.failureErrorTypes ? { failureErrorTypes: options.failureErrorTypes } : {}),
+      });
   }
 
   get cachedRuns(): number {

@@ -1,9 +1,13 @@
-import { fileURLToPath } from 'node:url';
-import { Worker } from 'node:worker_threads';
+import { type MessagePort, Worker } from 'node:worker_threads';
 import type { Activation, ActivationResult, WireOutcome } from '../../common/index.ts';
-import { type Clock, LIMITS, type Log, type Wait } from '../../core/index.ts';
+import type { ActivationRouter } from '../../contract/index.ts';
+import { type Clock, LIMITS, type Log, sourceFile, type Wait } from '../../core/index.ts';
 import type { WorkflowBundle } from './bundle.ts';
 import { ActivationRunner, type LocalActivityCall } from './runner.ts';
+import { Watched, WATCHED_BYTES } from './watched.ts';
+
+/** The heap of a sandbox thread unless told otherwise, in MB. */
+const HEAP_MB = 1024;
 
 /** What a sandbox is made with. */
 export interface SandboxOptions {
@@ -29,6 +33,10 @@ export interface SandboxOptions {
 export interface WorkflowSandbox {
   activate(activation: Activation): Promise<ActivationResult>;
   evict(runId: string): void;
+  /** Joins its threads to the kernel's, where it has threads and the kernel is near; undefined parts them. */
+  route?(workerId: string, router: ActivationRouter | undefined): void;
+  /** Waits until nothing that came by such a way is in hand. */
+  quiet?(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -67,11 +75,19 @@ export class InlineSandbox implements WorkflowSandbox {
 export type ToSandbox =
   | { kind: 'activate'; n: number; activation: Activation }
   | { kind: 'evict'; runId: string }
+  | { kind: 'quiet?' }
   | { kind: 'local-done'; call: number; outcome: WireOutcome };
+
+/** To a sandbox thread, by itself: the port to the kernel's thread. */
+export interface RouteToSandbox {
+  workerId: string;
+  port: MessagePort;
+}
 
 /** From it. */
 export type FromSandbox =
   | { kind: 'ready' }
+  | { kind: 'quiet' }
   | { kind: 'result'; n: number; result: ActivationResult }
   | { kind: 'local'; call: number; activity: LocalActivityCall }
   | { kind: 'local-cancel'; runId: string; seq: number }
@@ -88,26 +104,43 @@ export interface SandboxThreadData {
   bundle: WorkflowBundle;
   maxCachedRuns: number;
   failureErrorTypes: readonly string[];
-  /** [0]: the number of the activation whose code is on the stack, 0 for none. */
+  /** What `Watched` speaks of. */
   watched: SharedArrayBuffer;
 }
 
+/** Why a sandbox thread ended under a run's code. */
+export type EndedFor = 'SPIN' | 'SANDBOX_LOST';
+
 /** An activation on its way, and who waits for it. */
-export interface Waiting {
+interface Waiting {
   activation: Activation;
-  settle(result: ActivationResult): void;
+  settle(result: ActivationResult | 'culprit'): void;
 }
 
 /** The result of an activation whose sandbox is gone. */
-export function lost(cause: 'SPIN' | 'SANDBOX_LOST', message: string): ActivationResult {
+export function lost(cause: EndedFor, message: string): ActivationResult {
   const type = cause === 'SPIN' ? 'WorkflowSpin' : 'SandboxLost';
   return { status: 'failed', cause, failure: { kind: 'application', type, message } };
+}
+
+/** The result of an activation that has ended its thread. */
+export function culpritResult(
+  { spinMs = LIMITS.sandboxSpinMs, heapMb = HEAP_MB }: Pick<SandboxOptions, 'spinMs' | 'heapMb'>,
+  type: string,
+  why: EndedFor,
+): ActivationResult {
+  return lost(
+    why,
+    why === 'SPIN'
+      ? `workflow code of "${type}" ran for ${spinMs} ms without giving way; a loop without an await?`
+      : `the sandbox ended while it ran "${type}": its heap of ${heapMb} MB is full, or it was ended from outside`,
+  );
 }
 
 /** Passes on what a sandbox says beside its results, and brings it the outcomes of its local activities. */
 export function relay(
   options: Pick<SandboxOptions, 'log' | 'runLocalActivity' | 'cancelLocalActivity' | 'localResolved'>,
-  message: Exclude<FromSandbox, { kind: 'result' | 'ready' }>,
+  message: Extract<FromSandbox, { kind: 'local' | 'local-cancel' | 'local-resolved' | 'log' }>,
   post: (message: ToSandbox) => void,
 ): void {
   switch (message.kind) {
@@ -132,21 +165,29 @@ export function relay(
 export class SandboxThread {
   readonly #options: SandboxOptions;
   readonly #waiting = new Map<number, Waiting>();
-  readonly #onCulprit: (runId: string) => void;
+  readonly #onCulprit: (runId: string, why: EndedFor) => void;
+  /** Told of each new thread. */
+  readonly #onBegun: () => void;
+  readonly #quiet: (() => void)[] = [];
   #thread: Worker | undefined;
-  #watched = new Int32Array(new SharedArrayBuffer(4));
+  #watched = new Watched(new SharedArrayBuffer(WATCHED_BYTES));
   #queue: ToSandbox[] = [];
   #next = 1;
   #seen = { n: 0, sinceMs: 0 };
-  #endedFor: 'SPIN' | undefined;
+  #endedFor: EndedFor | undefined;
   #isReady = false;
   #lastError = '';
   #closed = false;
   readonly #watcher: Wait;
 
-  constructor(options: SandboxOptions, onCulprit: (runId: string) => void) {
+  constructor(
+    options: SandboxOptions,
+    onCulprit: (runId: string, why: EndedFor) => void,
+    onBegun: () => void = () => undefined,
+  ) {
     this.#options = options;
     this.#onCulprit = onCulprit;
+    this.#onBegun = onBegun;
     this.#begin();
     const everyMs = Math.max(50, Math.min(1000, this.#spinMs / 5));
     this.#watcher = options.clock.every(everyMs, () => this.#watch(options.clock.monotonicMs()));
@@ -157,11 +198,10 @@ export class SandboxThread {
   }
 
   #begin(): void {
-    const name = import.meta.url.endsWith('.ts') ? './sandbox-thread.ts' : './sandbox-thread.js';
-    const watched = new SharedArrayBuffer(4);
-    this.#watched = new Int32Array(watched);
-    const { bundle, maxCachedRuns, failureErrorTypes = [], heapMb = 1024 } = this.#options;
-    const thread = new Worker(fileURLToPath(new URL(name, import.meta.url)), {
+    const watched = new SharedArrayBuffer(WATCHED_BYTES);
+    this.#watched = new Watched(watched);
+    const { bundle, maxCachedRuns, failureErrorTypes = [], heapMb = HEAP_MB } = this.#options;
+    const thread = new Worker(sourceFile('worker/sandbox/sandbox-thread'), {
       name: 'pleach workflows',
       workerData: { bundle, maxCachedRuns, failureErrorTypes, watched } satisfies SandboxThreadData,
       resourceLimits: { maxOldGenerationSizeMb: heapMb },
@@ -169,8 +209,8 @@ export class SandboxThread {
     });
     this.#thread = thread;
     this.#isReady = false;
-    thread.on('message', (batch: FromSandbox[]) => {
-      for (const message of batch) this.#receive(message);
+    thread.on('message', (text: string) => {
+      for (const message of JSON.parse(text) as FromSandbox[]) this.#receive(message);
     });
     thread.on('error', (error: Error) => {
       this.#lastError = error.message;
@@ -187,6 +227,9 @@ export class SandboxThread {
         waiting?.settle(message.result);
         return;
       }
+      case 'quiet':
+        for (const resolve of this.#quiet.splice(0)) resolve();
+        return;
       case 'ready':
         this.#isReady = true;
         return;
@@ -198,44 +241,34 @@ export class SandboxThread {
   /** The thread is gone: the run whose code was on the stack fails its task, the others are asked for again. */
   #ended(thread: Worker): void {
     if (this.#thread !== thread) return;
-    const culprit = Atomics.load(this.#watched, 0);
+    const culprit = this.#watched.runId;
     const why = this.#endedFor ?? 'SANDBOX_LOST';
     this.#endedFor = undefined;
-    const waiting = [...this.#waiting];
+    const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
     this.#thread = undefined;
+    if (culprit !== undefined) this.#onCulprit(culprit, why);
+    for (const resolve of this.#quiet.splice(0)) resolve();
     if (!this.#isReady && !this.#closed) {
       // A thread that cannot begin would end again at once: the next activation tries another.
-      const message = `the sandbox cannot be started: ${this.#lastError}. Look at the bundle and at workflowHeapMb (${this.#heapMb} MB)`;
-      for (const [, one] of waiting) one.settle(lost('SANDBOX_LOST', message));
+      const message = `the sandbox cannot be started: ${this.#lastError}. Look at the bundle and at workflowHeapMb (${this.#options.heapMb ?? HEAP_MB} MB)`;
+      for (const one of waiting) one.settle(lost('SANDBOX_LOST', message));
       return;
     }
-    if (!this.#closed) this.#begin();
-    for (const [n, one] of waiting) {
-      const { type, runId } = one.activation;
-      if (n !== culprit) {
-        one.settle({ status: 'miss' });
-        continue;
-      }
-      this.#onCulprit(runId);
-      one.settle(
-        lost(
-          why,
-          why === 'SPIN'
-            ? `workflow code of "${type}" ran for ${this.#spinMs} ms without giving way; a loop without an await?`
-            : `the sandbox ended while it ran "${type}": its heap of ${this.#heapMb} MB is full, or it was ended from outside`,
-        ),
-      );
-    }
+    this.#beginAgain();
+    // The culprit's is told by whoever asks for it again.
+    for (const one of waiting) one.settle(one.activation.runId === culprit ? 'culprit' : { status: 'miss' });
   }
 
-  get #heapMb(): number {
-    return this.#options.heapMb ?? 1024;
+  #beginAgain(): void {
+    if (this.#closed) return;
+    this.#begin();
+    this.#onBegun();
   }
 
   /** Looks whether the same code has been on the stack for too long. */
   #watch(nowMs: number): void {
-    const n = Atomics.load(this.#watched, 0);
+    const n = this.#watched.number;
     if (n === 0 || n !== this.#seen.n) {
       this.#seen = { n, sinceMs: nowMs };
       return;
@@ -246,8 +279,9 @@ export class SandboxThread {
     void this.#thread?.terminate();
   }
 
-  activate(activation: Activation): Promise<ActivationResult> {
-    if (!this.#thread && !this.#closed) this.#begin();
+  /** @returns the result, or that the activation has ended its thread */
+  activate(activation: Activation): Promise<ActivationResult | 'culprit'> {
+    if (!this.#thread) this.#beginAgain();
     return new Promise((settle) => {
       const n = this.#next++ & 0x7fffffff || this.#next++;
       this.#waiting.set(n, { activation, settle });
@@ -255,14 +289,28 @@ export class SandboxThread {
     });
   }
 
-  /** Sends a turn's worth of messages together. */
+  /** Sends a turn's worth of messages together, as JSON text: to clone the objects would cost three times as much. */
   post(message: ToSandbox): void {
     this.#queue.push(message);
     if (this.#queue.length > 1) return;
     queueMicrotask(() => {
       const batch = this.#queue;
       this.#queue = [];
-      this.#thread?.postMessage(batch);
+      this.#thread?.postMessage(JSON.stringify(batch));
+    });
+  }
+
+  /** Hands the thread a port on which it talks to the kernel's. */
+  route(message: RouteToSandbox): void {
+    this.#thread?.postMessage(message, [message.port]);
+  }
+
+  /** Waits until the thread has nothing in hand. */
+  quiet(): Promise<void> {
+    if (!this.#thread) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#quiet.push(resolve);
+      this.post({ kind: 'quiet?' });
     });
   }
 
