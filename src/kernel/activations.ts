@@ -271,12 +271,20 @@ export class Activations {
       jobs,
     };
     if (history) activation.history = history;
+    if (this.#isSuspect(run, activating)) activation.suspect = true;
     if (activating.queries.length > 0) activation.queries = activating.queries.map(({ query }) => query);
     activating.worker.channel.send({
       kind: 'activate',
       workerId: activating.worker.registration.workerId,
       activation,
     });
+  }
+
+  #isSuspect(run: LiveRun, activating: Activating): boolean {
+    if (run.suspect || !this.#node.isWary) return run.suspect;
+    const updatesOnly =
+      !activating.jobsDurable && activating.arrivals.every(({ job }) => job.kind === 'update-requested');
+    return activating.queries.length > 0 || updatesOnly;
   }
 
   /** An activation came back. One whose token is not current has been superseded, and its instance with it. */
@@ -315,6 +323,7 @@ export class Activations {
     const node = this.#node;
     const { state } = run;
     this.#release(run, activating);
+    run.suspect = false;
     const arrivals = activating.jobsDurable ? [] : activating.arrivals;
     const answers = () => answerQueries(activating.queries, result.queries);
     const rounds = result.rounds;
@@ -669,7 +678,8 @@ export class Activations {
       const ageMs = nowMs - activating.sentAtMs;
       if (ageMs < LIMITS.localActivationMs) break;
       if (run.committing || activating.loading) continue;
-      if (!isSlow(activating, nowMs)) continue;
+      // Of an activation that ends the process, its jobs are all the trace there is: they wait for no line then.
+      if (!this.#node.isWary && !isSlow(activating, nowMs)) continue;
       if (ageMs > activating.timeoutMs) {
         this.#failed(run, activating, 'SPIN', {
           kind: 'timeout',
@@ -703,6 +713,7 @@ export class Activations {
   ): void {
     this.#release(run, activating);
     this.counts.failures++;
+    run.suspect = cause === 'SPIN' || cause === 'SANDBOX_LOST';
     this.#forgetInstance(run);
     if (activating.arrivals.length === 0 && activating.delivered === 0 && run.state.localPending.size === 0) {
       // Only questions were asked: they fail, and the run itself stands as it stood.
@@ -759,13 +770,17 @@ export class Activations {
     }
   }
 
-  /** A worker went away: what it was at is given to another. */
-  workerGone(worker: WorkerHandle): void {
+  /**
+   * A worker went away: what it was at is given to another.
+   * @param isLost it said nothing before: its process may have died of what it was at
+   */
+  workerGone(worker: WorkerHandle, isLost: boolean): void {
     for (const run of this.#node.runs.values()) {
       if (run.sticky?.worker === worker) run.sticky = undefined;
       const activating = run.activating;
       if (activating?.worker !== worker) continue;
       this.#release(run, activating);
+      run.suspect ||= isLost;
       run.heldResult = undefined;
       if (!activating.jobsDurable) run.arrived.unshift(...activating.arrivals);
       run.queries.unshift(...activating.queries);

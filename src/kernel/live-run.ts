@@ -92,6 +92,8 @@ export class LiveRun {
   taskAttempts = 0;
   retryTaskAt = 0;
   retryTask: Deadline | undefined;
+  /** Its code may end the process that runs it: it is activated apart until an activation of it has come back. */
+  suspect = false;
   readonly timers = new Map<number, Deadline>();
   readonly activityDeadlines = new Map<number, Deadline>();
   /** Start delay, run time-out, execution time-out. */

@@ -94,8 +94,11 @@ export class KernelNode {
   #storedWakeAt = Infinity;
   #waking = false;
   readonly #ttlMs: number;
+  /** The node before this one ended without giving the store back. */
+  readonly #wasAbandoned: boolean;
+  readonly #waryUntilMs: number;
 
-  private constructor(id: NodeId, journal: (node: KernelNode) => Journal, options: NodeOptions) {
+  private constructor(id: NodeId, journal: (node: KernelNode) => Journal, wasAbandoned: boolean, options: NodeOptions) {
     this.id = id;
     this.clock = options.clock;
     this.random = options.random;
@@ -105,6 +108,8 @@ export class KernelNode {
     this.plantedBug = options.plantedBug;
     this.waitingJobsMax = options.waitingJobsMax ?? LIMITS.waitingJobsMax;
     this.#ttlMs = options.leaseTtlMs ?? LIMITS.leaseTtlMs;
+    this.#wasAbandoned = wasAbandoned;
+    this.#waryUntilMs = wasAbandoned ? options.clock.monotonicMs() + LIMITS.waryMs : -Infinity;
     this.#cachedRunsMax = options.cachedRunsMax ?? LIMITS.cachedRunsMax;
     this.#onEnded = options.ended;
     this.activations = new Activations(this);
@@ -158,6 +163,7 @@ export class KernelNode {
             },
           },
         }),
+      answer.wasAbandoned,
       options,
     );
     node.#scheduleRenewal();
@@ -172,6 +178,14 @@ export class KernelNode {
     for (const queue of this.queues.values())
       for (const worker of queue.workers) if (worker.tokens.size > 0) return false;
     return true;
+  }
+
+  /**
+   * Whether the process before this one has just died and may have died of workflow code: activations that leave no
+   * trace in the store (queries, updates) are then run apart, since nothing would tell which of them it was.
+   */
+  get isWary(): boolean {
+    return this.clock.monotonicMs() < this.#waryUntilMs;
   }
 
   /** Store time. */
@@ -249,6 +263,12 @@ export class KernelNode {
     for (const timer of state.timers.values()) this.activations.armTimer(run, timer);
     this.activations.armRun(run);
     if (state.taskFailure) run.taskAttempts = 1;
+    // Jobs without an answer, of a run that was live when its process died: its activation may be what ended it. An
+    // activation that takes longer than 5 ms has its jobs on the disk, and none that aborts is so quick.
+    run.suspect =
+      (this.#wasAbandoned && row.wakeAt === undefined && state.undelivered.length > 0) ||
+      state.taskFailure?.cause === 'SPIN' ||
+      state.taskFailure?.cause === 'SANDBOX_LOST';
     this.#trim();
     this.activations.pump(run);
     return run;
