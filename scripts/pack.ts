@@ -4,6 +4,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { joinPackage, PLACE } from './join-package.ts';
 
 const root = join(import.meta.dirname, '..');
 const out = join(root, 'dist/package');
@@ -32,6 +33,7 @@ for (const name of ['README.md', 'LICENSE', 'ARCHITECTURE.md', 'docs'])
   cpSync(join(root, name), join(out, name), { recursive: true });
 
 const entries = subpaths.filter(hasEntry);
+await joinPackage(join(out, 'lib'), entries);
 writeFileSync(
   join(out, 'package.json'),
   `${JSON.stringify(
@@ -42,13 +44,11 @@ writeFileSync(
       license: own.license,
       type: 'module',
       engines: own.engines,
-      sideEffects: ['./lib/entry/*.js'],
+      sideEffects: ['./lib/entry/*.js', './lib/node/*.js'],
+      imports: { [PLACE]: './lib/core/place.js' },
       exports: {
         ...Object.fromEntries(
-          entries.map((name) => [
-            `./${name}`,
-            { types: `./lib/entry/${name}.d.ts`, default: `./lib/entry/${name}.js` },
-          ]),
+          entries.map((name) => [`./${name}`, { types: `./lib/entry/${name}.d.ts`, default: `./lib/node/${name}.js` }]),
         ),
         './package.json': './package.json',
       },

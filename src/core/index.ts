@@ -17,5 +17,6 @@ export * from './ids.ts';
 export * from './limits.ts';
 export * from './load-module.ts';
 export * from './log.ts';
+export * from './place.ts';
 export * from './ports.ts';
 export * from './system.ts';

@@ -34,6 +34,8 @@ export const LIMITS = {
   leaseSlackMs: 2_000,
   /** An activation slower than this lets the journal commit its jobs without it. */
   localActivationMs: 5,
+  /** What it is allowed on top of that for each activation at the same worker. */
+  localActivationInLineMicros: 250,
   /** Default time-out of a workflow task. */
   workflowTaskTimeoutMs: 10_000,
   /** How long one activation may run without a sign of life before its sandbox is ended. */

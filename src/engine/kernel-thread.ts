@@ -4,8 +4,9 @@ import type { ToKernel } from '../contract/index.ts';
 import { assert, type Log, messageOf, PleachError, systemClock, systemRandom } from '../core/index.ts';
 import { KernelNode } from '../kernel/index.ts';
 import { SqliteStore, type Store } from '../store/index.ts';
+import { ActivationRoutes } from './activation-routes.ts';
 import { makeChannel } from './link-pair.ts';
-import { listen, socketPath } from './socket.ts';
+import { listen, removeSocket, socketPath } from './socket.ts';
 import type { FromThread, ThreadData, ToThread } from './thread-messages.ts';
 
 /**
@@ -26,6 +27,7 @@ const log: Log = {
 
 let node: KernelNode | undefined;
 let server: Server | undefined;
+const routes = new ActivationRoutes();
 
 async function open(): Promise<void> {
   let store: SqliteStore | undefined;
@@ -43,6 +45,8 @@ async function open(): Promise<void> {
       ...(deadNode === undefined ? {} : { deadNode }),
       ...(options.leaseTtlMs === undefined ? {} : { leaseTtlMs: options.leaseTtlMs }),
       ...(options.cachedRunsMax === undefined ? {} : { cachedRunsMax: options.cachedRunsMax }),
+      // Whoever finds a dead engine's socket takes over from it; this engine is alive, though it does not listen yet.
+      acquired: () => removeSocket(socketPath(file)),
       ended: (error) => {
         server?.close();
         say({
@@ -63,14 +67,17 @@ async function open(): Promise<void> {
 function serve(port: MessagePort): void {
   assert(node, 'a link before the node was open');
   const peer = node.connect(
-    makeChannel(
-      true,
-      (batch) => port.postMessage(batch),
-      () => port.close(),
+    routes.through(
+      makeChannel(
+        true,
+        (batch) => port.postMessage(JSON.stringify(batch)),
+        () => port.close(),
+      ),
+      (message) => peer.receive(message),
     ),
   );
-  port.on('message', (batch: ToKernel[]) => {
-    for (const message of batch) peer.receive(message);
+  port.on('message', (text: string) => {
+    for (const message of JSON.parse(text) as ToKernel[]) peer.receive(message);
   });
   port.on('close', () => peer.closed());
 }
@@ -79,6 +86,12 @@ host.on('message', (message: ToThread) => {
   switch (message.kind) {
     case 'link':
       serve(message.port);
+      return;
+    case 'route':
+      routes.open(message.workerId, message.lane, message.lanes, message.port);
+      return;
+    case 'divert':
+      routes.divert(message.workerId, message.runId);
       return;
     case 'figures':
       say({

@@ -62,7 +62,7 @@ export function makeChannel(
 }
 
 /** Gathers what is said within one turn and hands it on at its end. */
-function batcher<Message>(carry: (batch: Message[]) => void): (message: Message) => void {
+export function batcher<Message>(carry: (batch: Message[]) => void): (message: Message) => void {
   let waiting: Message[] = [];
   return (message) => {
     waiting.push(message);

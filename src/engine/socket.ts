@@ -23,9 +23,14 @@ function digest(file: string): string {
   return createHash('sha256').update(file).digest('hex').slice(0, 24);
 }
 
-/** Lets the other processes on a file in. The lease is held, so whatever lies at the path is a dead engine's. */
-export async function listen(path: string, node: KernelNode, clock: Clock): Promise<Server> {
+/** Removes a dead engine's socket: the lease is held, so whatever lies at the path is one. */
+export function removeSocket(path: string): void {
   if (process.platform !== 'win32') rmSync(path, { force: true });
+}
+
+/** Lets the other processes on a file in. The lease is held. */
+export async function listen(path: string, node: KernelNode, clock: Clock): Promise<Server> {
+  removeSocket(path);
   const server = createServer((socket) => serve(socket, node, clock));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -71,7 +76,8 @@ function serve(socket: Socket, node: KernelNode, clock: Clock): void {
 
 /**
  * Attaches to the engine of a file.
- * @throws CONNECTION_CLOSED where nobody listens: its engine is dead, or not there yet
+ * @throws CONNECTION_CLOSED where nobody listens; `details.isDead` where a socket is there that nobody listens on: its
+ *   engine is dead. Else it may not listen yet
  */
 export async function attach(path: string, clock: Clock): Promise<KernelLink> {
   const socket = connect(path);
@@ -82,7 +88,7 @@ export async function attach(path: string, clock: Clock): Promise<KernelLink> {
         new PleachError(
           'CONNECTION_CLOSED',
           `nobody listens at ${path} (${messageOf(error)})`,
-          { path },
+          { path, isDead: (error as NodeJS.ErrnoException).code === 'ECONNREFUSED' },
           { cause: error },
         ),
       ),

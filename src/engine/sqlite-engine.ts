@@ -1,8 +1,7 @@
 import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { MessageChannel, Worker } from 'node:worker_threads';
-import type { FromKernel, KernelAddress, KernelLink } from '../contract/index.ts';
-import { type Log, PleachError, silentLog, systemClock } from '../core/index.ts';
+import type { ActivationRouter, FromKernel, KernelAddress, KernelLink } from '../contract/index.ts';
+import { type Log, PleachError, silentLog, sourceFile, systemClock } from '../core/index.ts';
 import { makeLink } from './link-pair.ts';
 import { attach, socketPath } from './socket.ts';
 import type { EngineOptions, FromThread, ToThread } from './thread-messages.ts';
@@ -67,8 +66,9 @@ export class SqliteEngine implements KernelAddress {
     for (let tries = 0; tries < CONNECT_TRIES; tries++) {
       try {
         return await attach(path, systemClock);
-      } catch {
-        // Refused: its engine is dead, or has the lease and does not listen yet; a few more tries tell them apart.
+      } catch (error) {
+        if (error instanceof PleachError && error.details['isDead'] === true) break;
+        // Its engine has the lease and does not listen yet, or died before it did; a few more tries tell them apart.
         await wait(CONNECT_WAIT_MS);
       }
     }
@@ -82,9 +82,7 @@ export class SqliteEngine implements KernelAddress {
   }
 
   async #becomeEngine(deadNode?: string): Promise<void> {
-    // The file beside this one, in whichever form this one runs: source or built.
-    const name = import.meta.url.endsWith('.ts') ? './kernel-thread.ts' : './kernel-thread.js';
-    const thread = new Worker(fileURLToPath(new URL(name, import.meta.url)), {
+    const thread = new Worker(sourceFile('engine/kernel-thread'), {
       workerData: { file: this.#file, options: this.#options, ...(deadNode === undefined ? {} : { deadNode }) },
       name: 'pleach kernel',
     });
@@ -115,18 +113,32 @@ export class SqliteEngine implements KernelAddress {
     this.#thread = thread;
   }
 
+  /** Messages cross as JSON text, as they do on the socket: to clone the objects would cost three times as much. */
   #linkToThread(thread: Worker): KernelLink {
     const { port1, port2 } = new MessageChannel();
     thread.postMessage({ kind: 'link', port: port2 } satisfies ToThread, [port2]);
     const { link, end } = makeLink(
-      (batch) => port1.postMessage(batch),
+      (batch) => port1.postMessage(JSON.stringify(batch)),
       async () => port1.close(),
     );
-    port1.on('message', (batch: FromKernel[]) => end.deliver(batch));
+    port1.on('message', (text: string) => end.deliver(JSON.parse(text) as FromKernel[]));
     port1.on('close', () =>
       end.closed(new PleachError('CONNECTION_CLOSED', 'the engine of this process has ended', {})),
     );
     return link;
+  }
+
+  routeActivations(workerId: string): ActivationRouter | undefined {
+    const thread = this.#thread;
+    if (!thread) return undefined;
+    return {
+      open(lane, lanes) {
+        const { port1, port2 } = new MessageChannel();
+        thread.postMessage({ kind: 'route', workerId, lane, lanes, port: port2 } satisfies ToThread, [port2]);
+        return port1;
+      },
+      divert: (runId) => thread.postMessage({ kind: 'divert', workerId, runId } satisfies ToThread),
+    };
   }
 
   /** Counters of the kernel in this process, for the bench. */

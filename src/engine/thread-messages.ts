@@ -19,7 +19,12 @@ export interface ThreadData {
 }
 
 /** To the kernel's thread. */
-export type ToThread = { kind: 'link'; port: MessagePort } | { kind: 'figures'; id: number } | { kind: 'stop' };
+export type ToThread =
+  | { kind: 'link'; port: MessagePort }
+  | { kind: 'route'; workerId: string; lane: number; lanes: number; port: MessagePort }
+  | { kind: 'divert'; workerId: string; runId: string }
+  | { kind: 'figures'; id: number }
+  | { kind: 'stop' };
 
 /** From it. */
 export type FromThread =

@@ -222,14 +222,14 @@ export class Activations {
       type: start.type,
       token: activating.token,
       baseSeq: state.activations,
-      ...(history ? { history } : {}),
       time: activating.time,
       historyLength: state.eventCount,
       historyBytes: state.bytes,
       timeoutMs: activating.timeoutMs,
       jobs,
-      ...(activating.queries.length > 0 ? { queries: activating.queries.map(({ query }) => query) } : {}),
     };
+    if (history) activation.history = history;
+    if (activating.queries.length > 0) activation.queries = activating.queries.map(({ query }) => query);
     activating.worker.channel.send({
       kind: 'activate',
       workerId: activating.worker.registration.workerId,
@@ -324,6 +324,7 @@ export class Activations {
     const effects: Effect[] = [];
     const messages: OutMessage[] = [];
     const segment = this.#apply(run, activating.time, written, result.flags, (facts) => {
+      requireWithin(run);
       // Decided inside the segment: admissions first, then which activities start at once.
       const undecided = decideAdmissions(node, run, everyCommand, facts);
       this.#prepareCommands(run, everyCommand, undecided, facts, messages, effects);
@@ -440,19 +441,19 @@ export class Activations {
     // Each arrival once: those of this try, and those that have come since.
     const held = [...arrivals, ...run.arrived.splice(0)];
     const taskAttempts = run.taskAttempts + 1;
-    const { row, unwritten, resultWaiters } = run;
+    const { row, unwritten, resultWaiters, updateWaiters } = run;
     node.drop(run);
-    if (unwritten) {
-      for (const arrival of held) arrival.refused?.(new PleachError('TASK_FAILED', messageOf(error), {}));
-      return;
-    }
-    void node.load(row).then((again) => {
+    const goOn = (again: LiveRun | undefined): void => {
       if (!again) return;
       again.arrived.unshift(...held);
       again.taskAttempts = taskAttempts;
       again.resultWaiters.push(...resultWaiters);
+      for (const [updateId, waiters] of updateWaiters) again.updateWaiters.set(updateId, waiters);
       this.#blocked(again, 'COMMAND_REFUSED', { kind: 'server', message: messageOf(error) });
-    });
+    };
+    // Of a run that begins, nothing is on the disk: its start is taken in all the same, and it is the run that is blocked.
+    if (unwritten) goOn(node.admit(row));
+    else void node.load(row).then(goOn);
   }
 
   /** Hands a segment to the journal; `durable` runs when it is on the disk, before the run moves on. */
@@ -564,9 +565,13 @@ export class Activations {
   #sweepLater(): void {
     if (this.#sweeper || this.#stopped) return;
     this.#sweeper = this.#node.clock.after(LIMITS.localActivationMs, () => {
-      this.#sweeper = undefined;
-      this.#sweep();
-      if (this.#under.size > 0) this.#sweepLater();
+      // Not before what is at the door has been taken in: a commit that has just held this thread up for longer than
+      // the limit must not count as the worker's slowness.
+      this.#node.clock.soon(() => {
+        this.#sweeper = undefined;
+        this.#sweep();
+        if (this.#under.size > 0) this.#sweepLater();
+      });
     });
   }
 
@@ -577,6 +582,7 @@ export class Activations {
       const ageMs = nowMs - activating.sentAtMs;
       if (ageMs < LIMITS.localActivationMs) break;
       if (run.committing || activating.loading) continue;
+      if (!isSlow(activating, nowMs)) continue;
       if (ageMs > activating.timeoutMs) {
         this.#failed(run, activating, 'SPIN', {
           kind: 'timeout',
@@ -611,6 +617,12 @@ export class Activations {
     this.#release(run, activating);
     this.counts.failures++;
     this.#forgetInstance(run);
+    if (activating.arrivals.length === 0 && activating.delivered === 0 && run.state.localPending.size === 0) {
+      // Only questions were asked: they fail, and the run itself stands as it stood.
+      failQueries(activating.queries, queries, failure);
+      this.pump(run);
+      return;
+    }
     run.arrived.unshift(...(activating.jobsDurable ? [] : activating.arrivals));
     failQueries(activating.queries, queries, failure);
     run.taskAttempts++;
@@ -788,6 +800,30 @@ export class Activations {
     run.arrived.push(arrival);
     this.pump(run);
   }
+}
+
+/** Refuses commands that leave more open at once than a run may have. */
+function requireWithin({ workflowId, state }: LiveRun): void {
+  const { pendingPerRunMax } = LIMITS;
+  for (const kind of ['activities', 'timers', 'children', 'signals', 'cancels'] as const) {
+    const { size } = state[kind];
+    if (size <= pendingPerRunMax) continue;
+    throw new PleachError(
+      'LIMIT_EXCEEDED',
+      `workflow "${workflowId}" has ${size} open ${kind}, and a run may have ${pendingPerRunMax} at once. Wait for some before more are begun, or share them among children`,
+      { kind, size, pendingPerRunMax },
+    );
+  }
+}
+
+/**
+ * Whether an activation takes long, the line that it stands in allowed for. Without that allowance a busy worker would
+ * have the jobs of each step committed alone: more rows, just when there is most to do.
+ */
+function isSlow({ worker, sentAtMs }: Activating, nowMs: number): boolean {
+  return (
+    nowMs - sentAtMs >= LIMITS.localActivationMs + (LIMITS.localActivationInLineMicros * worker.activations) / 1000
+  );
 }
 
 function startOf(run: { arrived: readonly Arrival[] } | { arrivals: readonly Arrival[] }) {

@@ -1,5 +1,5 @@
 import type { Command, Job, WireFailure } from '../common/index.ts';
-import { messageOf } from '../core/index.ts';
+import { LIMITS, messageOf } from '../core/index.ts';
 import type { AdmissionDecision } from './admission.ts';
 import type { LiveRun } from './live-run.ts';
 import type { KernelNode } from './node.ts';
@@ -23,30 +23,79 @@ export function decideAdmissions(
   if (!admission) return held;
   for (const command of commands) {
     if (!ASKED.has(command.kind)) continue;
-    const asked = command as Extract<Command, { kind: 'schedule-activity' | 'start-child' }>;
-    const decision = admission.decide({
-      act: asked.kind,
-      namespace: run.namespace,
-      workflowId: run.workflowId,
-      workflowType: run.row.type,
-      command,
-    });
+    const asked = command as Asked;
+    const decision = ask(node, run, asked);
     if (decision instanceof Promise) {
+      if (node.plantedBug === 'act-before-decision') continue;
       held.add(command);
       facts.push({ kind: 'admission-awaited', command: asked.kind, seq: asked.seq });
-      decision.then(
-        (answer) => settle(node, run, asked, answer),
-        (error: unknown) =>
-          settle(node, run, asked, { admitted: false, reason: `the provider failed: ${messageOf(error)}` }),
+      decideLater(node, run, asked, decision);
+    } else if (decision.admitted) {
+      facts.push(decisionFact(asked, decision));
+    } else {
+      held.add(command);
+      // All of it in the commands' own segment: a denied activity must not be found scheduled after a crash.
+      facts.push(
+        { kind: 'admission-awaited', command: asked.kind, seq: asked.seq },
+        decisionFact(asked, decision),
+        denial(asked, decision),
       );
-      continue;
     }
-    facts.push(decisionFact(asked, decision));
-    if (decision.admitted) continue;
-    held.add(command);
-    run.arrived.push({ job: denial(asked, decision), atMs: node.clock.monotonicMs() });
   }
   return held;
+}
+
+/**
+ * Asks again about what a recovered run left parked: the decision that was promised died with the process that asked.
+ * The commands are read from the history, since the folded state keeps less of them than a rule may want to see.
+ */
+export function resumeAdmissions(node: KernelNode, run: LiveRun): void {
+  const isParked = (command: Asked): boolean =>
+    (command.kind === 'start-child' ? run.state.children : run.state.activities).get(command.seq)?.phase ===
+    'awaiting-admission';
+  const parked = [...run.state.activities.values(), ...run.state.children.values()];
+  if (!parked.some(({ phase }) => phase === 'awaiting-admission')) return;
+  node.loadHistory(run.id).then(
+    (history) => {
+      if (run.dropped) return;
+      for (const command of history.flatMap(({ rounds }) => rounds.flatMap((round) => round.commands ?? []))) {
+        if (!ASKED.has(command.kind) || !isParked(command as Asked)) continue;
+        const asked = command as Asked;
+        // Without the rules that parked it, nothing stands in its way.
+        decideLater(node, run, asked, node.admission ? ask(node, run, asked) : { admitted: true });
+      }
+    },
+    (error: unknown) => {
+      node.log.error('parked commands cannot be read; they are tried again', { message: messageOf(error) });
+      node.clock.after(LIMITS.taskRetryFirstMs, () => {
+        if (!run.dropped) resumeAdmissions(node, run);
+      });
+    },
+  );
+}
+
+function ask(node: KernelNode, run: LiveRun, command: Asked): AdmissionDecision | Promise<AdmissionDecision> {
+  return node.admission!.decide({
+    act: command.kind,
+    namespace: run.namespace,
+    workflowId: run.workflowId,
+    workflowType: run.row.type,
+    command,
+  });
+}
+
+/** Has a decision take effect when it comes; a provider that fails denies. */
+function decideLater(
+  node: KernelNode,
+  run: LiveRun,
+  command: Asked,
+  decision: AdmissionDecision | Promise<AdmissionDecision>,
+): void {
+  Promise.resolve(decision).then(
+    (answer) => settle(node, run, command, answer),
+    (error: unknown) =>
+      settle(node, run, command, { admitted: false, reason: `the provider failed: ${messageOf(error)}` }),
+  );
 }
 
 type Asked = Extract<Command, { kind: 'schedule-activity' | 'start-child' }>;
@@ -71,10 +120,18 @@ function settle(node: KernelNode, run: LiveRun, command: Asked, decision: Admiss
     node.activations.arriveJob(run, denial(command, decision));
     return;
   }
-  node.activations.note(run, [fact], () => {
-    if (run.dropped) return;
-    if (command.kind === 'schedule-activity') node.attempts.release(run, command.seq);
-    else node.inbox.send(run, node.inbox.startChild(run, command));
+  if (command.kind === 'schedule-activity') {
+    node.activations.note(run, [fact], () => {
+      if (!run.dropped) node.attempts.release(run, command.seq);
+    });
+    return;
+  }
+  // The message that starts a child goes with the decision: a crash between the two would leave a child that never starts.
+  const isWanted = run.state.children.get(command.seq)?.phase === 'awaiting-admission';
+  node.activations.arrive(run, {
+    job: fact,
+    atMs: node.clock.monotonicMs(),
+    ...(isWanted ? { answer: node.inbox.startChild(run, command) } : {}),
   });
 }
 

@@ -7,12 +7,20 @@ import {
   type WireRetryState,
 } from '../common/index.ts';
 import type { AttemptCancelReason, AttemptTask } from '../contract/index.ts';
-import { isUuid, LIMITS, type PleachError, type RunId } from '../core/index.ts';
+import { isUuid, LIMITS, type PleachError, type RunId, type Wait } from '../core/index.ts';
 import type { AttemptRow } from '../store/index.ts';
 import type { LiveRun } from './live-run.ts';
 import type { ActivityState } from './machine/state.ts';
 import type { KernelNode } from './node.ts';
-import { hasSlot, type Queue, rateDelayMs, spendRate, type WorkerHandle } from './workers.ts';
+import {
+  expectsSlot,
+  hasSlot,
+  learnAttempt,
+  type Queue,
+  rateDelayMs,
+  spendRate,
+  type WorkerHandle,
+} from './workers.ts';
 
 /** What an attempt row holds: what the segments do not say. */
 interface AttemptBody {
@@ -24,6 +32,9 @@ interface AttemptBody {
   heartbeatDetails?: WirePayload[];
   lastHeartbeatAt?: number;
 }
+
+/** How long an attempt that is noted as started waits for the slot that was expected, in milliseconds. */
+const EXPECTED_MS = 50;
 
 /** How long an attempt waits for word that the lease still holds, in milliseconds. */
 const HOLD_LOOK_MS = 20;
@@ -56,24 +67,99 @@ export class Attempts {
     this.arm(run, activity);
     const queue = this.#node.queue(run.namespace, activity.queue);
     const nowMs = this.#node.clock.monotonicMs();
-    const worker = queue.waitingCount === 0 && !run.state.paused ? queue.activityWorker(nowMs, true) : undefined;
+    const mayStart = queue.waitingCount === 0 && !run.state.paused;
+    const worker = mayStart ? queue.activityWorker(nowMs, true) : undefined;
     if (!worker) {
-      effects.push(() => this.#lineUp(run, activity));
+      const full = mayStart ? queue.workers.find(expectsSlot) : undefined;
+      if (full) this.#startExpecting(run, activity, full, facts, effects);
+      else effects.push(() => this.#lineUp(run, activity));
       return;
     }
-    const token = this.#reserve(run, activity, worker);
-    facts.push(this.#startFact(activity, token, worker));
-    effects.push(() => this.#dispatch(run, activity.seq, token, worker));
+    this.#startOn(run, activity, worker, facts, effects);
   }
 
-  #reserve(run: LiveRun, activity: ActivityState, worker: WorkerHandle): string {
+  /** Notes an attempt as started on a free slot, and hands it out when that is durable. */
+  #startOn(run: LiveRun, activity: ActivityState, worker: WorkerHandle, facts: Job[], effects: (() => void)[]): void {
+    const token = this.#newToken(run, activity, worker);
+    this.#hold(token, worker);
+    facts.push(this.#startFact(activity, token, worker));
+    const giveBack = (): void => this.#freeAfter(token);
+    run.reservations.add(giveBack);
+    effects.push(() => {
+      run.reservations.delete(giveBack);
+      this.#dispatch(run, activity.seq, token, worker);
+    });
+  }
+
+  /**
+   * Notes an attempt as started although every slot is taken, since one will be free when the segment is durable, or a
+   * moment later. Where none is by then, it stands in line like any other, and its start is noted again: one row more,
+   * as if nothing had been expected.
+   */
+  #startExpecting(
+    run: LiveRun,
+    activity: ActivityState,
+    worker: WorkerHandle,
+    facts: Job[],
+    effects: (() => void)[],
+  ): void {
+    const { clock } = this.#node;
+    const token = this.#newToken(run, activity, worker);
+    facts.push(this.#startFact(activity, token, worker));
+    const isWanted = (): boolean => !run.dropped && activity.token === token && activity.phase === 'started';
+    let wait: Wait | undefined;
+    const leaveLine = (): void => {
+      worker.expected--;
+      run.reservations.delete(leaveLine);
+      worker.expecting.delete(begin);
+      wait?.clear();
+    };
+    const begin = (): void => {
+      leaveLine();
+      if (!isWanted()) return;
+      this.#hold(token, worker);
+      this.#dispatch(run, activity.seq, token, worker);
+    };
+    worker.expected++;
+    run.reservations.add(leaveLine);
+    effects.push(() => {
+      worker.expecting.add(begin);
+      wait = clock.after(EXPECTED_MS, () => {
+        leaveLine();
+        if (!isWanted()) return;
+        activity.phase = 'scheduled';
+        activity.token = undefined;
+        if (activity.cancelRequested) {
+          this.#cancelNow(run, activity);
+          return;
+        }
+        this.arm(run, activity);
+        this.#lineUp(run, activity);
+      });
+      this.#serveExpecting(worker);
+    });
+  }
+
+  /** Lets attempts begin that are noted as started, as far as slots are free. */
+  #serveExpecting(worker: WorkerHandle): void {
+    for (const begin of worker.expecting) {
+      if (!hasSlot(worker, this.#node.clock.monotonicMs())) return;
+      begin();
+    }
+  }
+
+  #newToken(run: LiveRun, activity: ActivityState, worker: WorkerHandle): string {
     const stage = activity.fallbackFrom > 0 ? 'f' : 'a';
     const where = worker.channel.local ? 'l' : 'r';
-    const token = `${run.id}/${activity.seq}/${stage}${activity.attempt}/${where}${this.#node.journal.lease.epoch}.${++this.#order}`;
-    worker.tokens.add(token);
-    spendRate(worker, this.#node.clock.monotonicMs());
+    return `${run.id}/${activity.seq}/${stage}${activity.attempt}/${where}${this.#node.journal.lease.epoch}.${++this.#order}`;
+  }
+
+  /** Takes a slot of the worker's. */
+  #hold(token: string, worker: WorkerHandle): void {
+    const nowMs = this.#node.clock.monotonicMs();
+    worker.tokens.set(token, nowMs);
+    spendRate(worker, nowMs);
     this.#holders.set(token, worker);
-    return token;
   }
 
   #startFact(activity: ActivityState, token: string, worker: WorkerHandle): Job {
@@ -105,7 +191,8 @@ export class Attempts {
   serve(queue: Queue): void {
     for (;;) {
       if (queue.waitingCount === 0) return;
-      const worker = queue.activityWorker(this.#node.clock.monotonicMs(), false);
+      const free = queue.activityWorker(this.#node.clock.monotonicMs(), false);
+      const worker = free ?? queue.workers.find(expectsSlot);
       if (!worker) {
         this.#waitForRates(queue);
         return;
@@ -115,11 +202,12 @@ export class Attempts {
       const activity = run?.state.activities.get(task.seq);
       if (!run || !activity || activity.phase !== 'scheduled' || run.state.paused || run.state.closing) continue;
       if (this.#holdsCurrent(activity)) continue;
-      const token = this.#reserve(run, activity, worker);
       // The start is on the disk before the first instruction.
-      this.#node.activations.note(run, [this.#startFact(activity, token, worker)], () =>
-        this.#dispatch(run, task.seq, token, worker),
-      );
+      const facts: Job[] = [];
+      const effects: (() => void)[] = [];
+      if (free) this.#startOn(run, activity, free, facts, effects);
+      else this.#startExpecting(run, activity, worker, facts, effects);
+      this.#node.activations.note(run, facts, () => effects.forEach((effect) => effect()));
     }
   }
 
@@ -171,15 +259,22 @@ export class Attempts {
       queue: activity.queue,
       attempt: activity.attempt,
       input: activity.input,
-      ...(activity.headers ? { headers: activity.headers } : {}),
       options: activity.options,
-      ...(activity.heartbeatDetails ? { heartbeatDetails: activity.heartbeatDetails } : {}),
       scheduledAt: activity.scheduledAt,
       currentScheduledAt: activity.readyAt,
       startedAt: activity.startedAt,
-      ...(deadline ? { timeoutMs: Math.max(0, deadline.at - this.#node.now()) } : {}),
     };
+    if (activity.headers) task.headers = activity.headers;
+    if (activity.heartbeatDetails) task.heartbeatDetails = activity.heartbeatDetails;
+    if (deadline) task.timeoutMs = Math.max(0, deadline.at - this.#node.now());
+    worker.tokens.set(token, this.#node.clock.monotonicMs());
     worker.channel.send({ kind: 'attempt', workerId: worker.registration.workerId, task });
+    if (this.#node.plantedBug === 'repeat-finished-steps') {
+      this.#node.clock.after(500, () => {
+        if (run.state.activities.has(seq)) return;
+        worker.channel.send({ kind: 'attempt', workerId: worker.registration.workerId, task });
+      });
+    }
     if (activity.cancelRequested) this.#sendCancel(activity, 'CANCELLED');
   }
 
@@ -197,6 +292,9 @@ export class Attempts {
   async done(token: string, outcome: WireOutcome): Promise<'taken' | 'stale'> {
     if (!this.#node.runs.has(token.slice(0, 36) as RunId)) await this.#loadRunOf(token);
     const found = this.#find(token);
+    const worker = this.#holders.get(token);
+    const handedOutMs = worker?.tokens.get(token);
+    if (worker && handedOutMs !== undefined) learnAttempt(worker, this.#node.clock.monotonicMs() - handedOutMs);
     this.#freeAfter(token);
     if (!found) return 'stale';
     this.#ended(found.run, found.activity, outcome);
@@ -209,6 +307,7 @@ export class Attempts {
     if (!worker) return;
     this.#holders.delete(token);
     worker.tokens.delete(token);
+    this.#serveExpecting(worker);
     const queue = this.#node.queue(worker.registration.namespace, worker.registration.queue);
     if (queue.waitingCount > 0) this.#node.clock.soon(() => this.serve(queue));
   }
@@ -232,7 +331,7 @@ export class Attempts {
     const run = this.#node.runs.get(runId as RunId);
     const activity = run?.state.activities.get(Number(seqText));
     if (!run || !activity || activity.phase === 'closed') return undefined;
-    if (activity.token !== token) return undefined;
+    if (activity.token !== token && this.#node.plantedBug !== 'take-stale-results') return undefined;
     return { run, activity };
   }
 
@@ -257,7 +356,10 @@ export class Attempts {
     const decision = decideRetry(activity.options.retry ?? {}, activity.attempt, failure, node.random.fraction());
     let stop: WireRetryState;
     if ('retryAfterMs' in decision && !activity.cancelRequested) {
-      const nextAt = node.now() + decision.retryAfterMs;
+      // The first loss of a worker says nothing against the activity: it is made good at once. One that is lost again
+      // may be what ends its workers, and waits as its policy says.
+      const isFirstLoss = isLoss(failure) && !(activity.lastFailure && isLoss(activity.lastFailure));
+      const nextAt = node.now() + (isFirstLoss ? 0 : decision.retryAfterMs);
       const expires =
         activity.options.scheduleToCloseMs === undefined
           ? Infinity
@@ -348,20 +450,18 @@ export class Attempts {
   requestCancel(run: LiveRun, seq: number, effects: (() => void)[]): void {
     const activity = run.state.activities.get(seq);
     if (!activity) return;
-    const cancelled: WireOutcome = {
-      status: 'cancelled',
-      failure: this.#wrap(activity, { kind: 'cancelled', message: 'Activity cancelled' }, 'CANCEL_REQUESTED'),
-    };
-    if (activity.options.cancellation === 'ABANDON') {
-      effects.push(() => this.resolve(run, activity, cancelled));
-      return;
-    }
+    const { cancellation } = activity.options;
     effects.push(() => {
       if (run.dropped || !run.state.activities.has(seq)) return;
       const running = activity.phase === 'started' && activity.token !== undefined;
-      if (running) this.#sendCancel(activity, 'CANCELLED');
-      if (!running || activity.options.cancellation === 'TRY_CANCEL') this.resolve(run, activity, cancelled);
+      if (running && cancellation !== 'ABANDON') this.#sendCancel(activity, 'CANCELLED');
+      if (!running || cancellation !== 'WAIT_CANCELLATION_COMPLETED') this.#cancelNow(run, activity);
     });
+  }
+
+  #cancelNow(run: LiveRun, activity: ActivityState): void {
+    const failure = this.#wrap(activity, { kind: 'cancelled', message: 'Activity cancelled' }, 'CANCEL_REQUESTED');
+    this.resolve(run, activity, { status: 'cancelled', failure });
   }
 
   #sendCancel(activity: ActivityState, reason: AttemptCancelReason): void {
@@ -519,7 +619,7 @@ export class Attempts {
   /** A worker's attempts are taken for lost unless it comes back and announces them in time. */
   workerGone(worker: WorkerHandle): void {
     if (worker.tokens.size === 0) return;
-    const tokens = [...worker.tokens];
+    const tokens = [...worker.tokens.keys()];
     const giveUp = (): void => {
       for (const token of tokens) if (this.#holders.get(token) === worker) this.lost(token);
     };
@@ -545,7 +645,7 @@ export class Attempts {
       }
       this.#holders.get(token)?.tokens.delete(token);
       this.#holders.set(token, worker);
-      worker.tokens.add(token);
+      worker.tokens.set(token, this.#node.clock.monotonicMs());
     }
   }
 
@@ -607,4 +707,8 @@ export class Attempts {
     const activity = run.state.activities.get(seq);
     if (activity?.phase === 'scheduled') this.#lineUp(run, activity);
   }
+}
+
+function isLoss(failure: WireFailure): boolean {
+  return failure.kind === 'timeout' && failure.workerLost === true;
 }

@@ -35,6 +35,7 @@ export function closeRun(node: KernelNode, run: LiveRun, entry: JournalEntry): (
     entry.newRuns = [next.row];
     entry.segments.push(next.segment);
   }
+  if (node.plantedBug === 'close-without-event' && node.random.fraction() < 0.2) entry.segments.shift();
   return () => {
     for (const activity of state.activities.values()) node.attempts.abandon(activity, 'WORKFLOW_CLOSED');
     const leftover = run.arrived.splice(0);
@@ -50,6 +51,7 @@ export function closeRun(node: KernelNode, run: LiveRun, entry: JournalEntry): (
       }
     }
     node.drop(run);
+    if (node.plantedBug === 'append-after-close') appendAfterClose(node, run);
     if (next) admitSuccessor(node, next, leftover);
     else refuse(node, run, leftover);
   };
@@ -60,6 +62,19 @@ function refuse(node: KernelNode, run: LiveRun, arrivals: Arrival[]): void {
     node.inbox.discard(arrival);
     arrival.refused?.(closedError(run));
   }
+}
+
+/** The planted bug of that name. */
+function appendAfterClose(node: KernelNode, run: LiveRun): void {
+  const { seq, eventCount, time } = run.state;
+  node.journal.append({
+    partition: run.partition,
+    segments: [
+      { run: run.id, seq: seq + 1, firstEventId: eventCount + 1, eventCount: 0, time, ...encodeBody([], undefined) },
+    ],
+    durable: () => undefined,
+    refused: () => undefined,
+  });
 }
 
 interface Successor {

@@ -146,6 +146,8 @@ export class Inbox {
           this.#answer(key, message.reply, 'signal-external-resolved'),
           this.#answer(key, message.reply, 'signal-external-resolved', notFound(message.target)),
         );
+        if (this.#node.plantedBug === 'apply-messages-twice')
+          this.#node.activations.arriveJob(run, { kind: 'signalled', name, input, requestId });
         return;
       }
       case 'cancel': {

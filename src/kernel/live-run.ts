@@ -88,6 +88,8 @@ export class LiveRun {
   closeDeadline: Deadline | undefined;
   resultWaiters: { answer(result: RunResult): void; fail(error: PleachError): void }[] = [];
   readonly updateWaiters = new Map<string, UpdateWaiter[]>();
+  /** Gives slots back that attempts have taken whose start is not durable yet; called when the run is given up. */
+  readonly reservations = new Set<() => void>();
   /** Given up: a stale callback must leave it alone. */
   dropped = false;
 

@@ -17,6 +17,7 @@ import {
 import { partitionOf, type RunRow, type Store } from '../store/index.ts';
 import { Activations } from './activations.ts';
 import type { Admission } from './admission.ts';
+import { resumeAdmissions } from './admit-commands.ts';
 import { Attempts } from './attempts.ts';
 import { ClosedQueries } from './closed-queries.ts';
 import { Deadlines } from './deadlines.ts';
@@ -28,6 +29,7 @@ import { emptyState, type RunState } from './machine/state.ts';
 import { Peer } from './peer.ts';
 import { type PlantedBug } from './planted-bugs.ts';
 import { Requests } from './requests.ts';
+import { Room } from './room.ts';
 import { decodeSegment } from './segments.ts';
 import { Queue, type PeerChannel } from './workers.ts';
 
@@ -40,8 +42,12 @@ export interface NodeOptions {
   admission?: Admission;
   leaseTtlMs?: number;
   cachedRunsMax?: number;
+  /** Jobs that may wait before new work is refused. Default `LIMITS.waitingJobsMax`. */
+  waitingJobsMax?: number;
   /** A node whose process is known to be gone. */
   deadNode?: string;
+  /** Called when the store is this node's, before anything is read from it. */
+  acquired?: () => void;
   /** Called once when the node has stopped acting: its lease is lost, or it was stopped. */
   ended?: (error: PleachError | undefined) => void;
   /** A fault of our own, planted to prove that the tests see it. Test builds only. */
@@ -70,8 +76,10 @@ export class KernelNode {
   readonly attempts: Attempts;
   readonly inbox: Inbox;
   readonly requests: Requests;
+  readonly room: Room;
   readonly closedQueries: ClosedQueries;
   readonly plantedBug: PlantedBug | undefined;
+  readonly waitingJobsMax: number;
   /** Set while the store refuses all writing. */
   stalled: PleachError | undefined;
   ended = false;
@@ -94,12 +102,14 @@ export class KernelNode {
     this.store = options.store;
     this.admission = options.admission;
     this.plantedBug = options.plantedBug;
+    this.waitingJobsMax = options.waitingJobsMax ?? LIMITS.waitingJobsMax;
     this.#ttlMs = options.leaseTtlMs ?? LIMITS.leaseTtlMs;
     this.#cachedRunsMax = options.cachedRunsMax ?? LIMITS.cachedRunsMax;
     this.#onEnded = options.ended;
     this.activations = new Activations(this);
     this.attempts = new Attempts(this);
     this.inbox = new Inbox(this);
+    this.room = new Room(this);
     this.requests = new Requests(this);
     this.closedQueries = new ClosedQueries(this);
     this.journal = journal(this);
@@ -126,6 +136,7 @@ export class KernelNode {
         },
       );
     }
+    options.acquired?.();
     const heads = await options.store.loadHeads();
     const node = new KernelNode(
       id,
@@ -136,6 +147,7 @@ export class KernelNode {
           ttlMs,
           acquiredMonoMs,
           storeNow: answer.now,
+          plantedBug: options.plantedBug,
           hooks: {
             lost: (error) => self.#end(error),
             stalled: (error) => {
@@ -220,9 +232,11 @@ export class KernelNode {
     if (state.closing || !state.start) return undefined;
     const run = new LiveRun(row, false);
     run.state = state;
+    if (this.plantedBug === 'recover-without-request-ids') state.requestIds.clear();
     this.runs.set(run.id, run);
     this.openRuns.set(workflowKey(run.namespace, run.workflowId), run);
     this.attempts.recover(run, attempts);
+    resumeAdmissions(this, run);
     for (const timer of state.timers.values()) this.activations.armTimer(run, timer);
     this.activations.armRun(run);
     if (state.taskFailure) run.taskAttempts = 1;
@@ -256,6 +270,7 @@ export class KernelNode {
   drop(run: LiveRun): void {
     if (run.dropped) return;
     run.dropped = true;
+    for (const giveBack of run.reservations) giveBack();
     this.runs.delete(run.id);
     const key = workflowKey(run.namespace, run.workflowId);
     if (this.openRuns.get(key) === run) this.openRuns.delete(key);
@@ -292,6 +307,8 @@ export class KernelNode {
     return (
       run.idle &&
       run.state.activities.size === 0 &&
+      // Whoever decides about a parked command answers the run in memory.
+      !run.state.children.values().some(({ phase }) => phase === 'awaiting-admission') &&
       run.resultWaiters.length === 0 &&
       run.updateWaiters.size === 0 &&
       !run.state.closing

@@ -110,7 +110,10 @@ export class Peer {
     const worker: WorkerHandle = {
       registration,
       channel: this.#channel,
-      tokens: new Set(),
+      tokens: new Map(),
+      expected: 0,
+      expecting: new Set(),
+      attemptMs: Infinity,
       activations: 0,
       draining: false,
       gone: false,
@@ -167,7 +170,7 @@ export class Peer {
     for (const worker of this.#workers.values()) {
       worker.gone = true;
       if (error.code !== 'LEASE_LOST' && error.code !== 'STORE_WENT_BACK') continue;
-      for (const token of worker.tokens) {
+      for (const token of worker.tokens.keys()) {
         this.#channel.send({
           kind: 'attempt-cancel',
           workerId: worker.registration.workerId,

@@ -1,4 +1,4 @@
-import type { Job, StartJob, WireStart } from '../common/index.ts';
+import type { Job, StartJob, WirePayload, WireStart } from '../common/index.ts';
 import type {
   ActivityRef,
   Effect,
@@ -18,7 +18,7 @@ import { type Arrival, findUndurable, type LiveRun, whenDurable } from './live-r
 import { stageOf } from './machine/state.ts';
 import type { KernelNode } from './node.ts';
 import { decodeSegment } from './segments.ts';
-import { requireRoom, startRun } from './start-run.ts';
+import { startRun } from './start-run.ts';
 
 type Params<N extends RequestName> = RequestTable[N]['params'];
 type Answer<N extends RequestName> = Promise<RequestTable[N]['answer']>;
@@ -167,7 +167,7 @@ export class Requests {
 
   async #start(params: Params<'start'>): Answer<'start'> {
     const job = this.#startJob(params.namespace, params.start, params);
-    requireRoom(this.#node);
+    this.#node.room.require(payloadBytes(job.input));
     await this.#admit('start', { namespace: params.namespace, workflowId: job.workflowId }, job.type, params.identity);
     return this.#startAnd(job);
   }
@@ -180,13 +180,24 @@ export class Requests {
     let other: Promise<unknown> | undefined;
     let settle: { resolve: () => void; reject: (error: PleachError) => void };
     const durable = new Promise<void>((resolve, reject) => (settle = { resolve, reject }));
+    const release = this.#node.room.hold(payloadBytes(job.input));
     const started = await startRun(this.#node, job, {
-      acknowledged: () => settle.resolve(),
-      refused: (error) => settle.reject(error),
+      acknowledged: () => {
+        release();
+        settle.resolve();
+      },
+      refused: (error) => {
+        release();
+        settle.reject(error);
+      },
       with: (run) => {
         other = and?.(run);
       },
+    }).catch((error: unknown) => {
+      release();
+      throw error;
     });
+    if (started.status !== 'started') release();
     switch (started.status) {
       case 'started':
         await durable;
@@ -212,8 +223,7 @@ export class Requests {
 
   async #signal(params: Params<'signal'>): Answer<'signal'> {
     requireName('signal name', params.name);
-    requirePayloads(params.input);
-    requireRoom(this.#node);
+    this.#node.room.require(requirePayloads(params.input));
     const found = await this.#find(params.target);
     if (!found.run) return this.#repeatOnClosed(found.row, params.requestId);
     const { run } = found;
@@ -224,8 +234,7 @@ export class Requests {
 
   async #signalWithStart(params: Params<'signal-with-start'>): Answer<'signal-with-start'> {
     requireName('signal name', params.name);
-    requirePayloads(params.input);
-    requireRoom(this.#node);
+    this.#node.room.require(requirePayloads(params.input));
     const open = this.#node.openRuns.get(`${params.namespace}\0${params.start.workflowId}`);
     const start = { ...params.start, idConflict: params.start.idConflict ?? 'USE_EXISTING' } as const;
     const job = this.#startJob(params.namespace, start, params);
@@ -253,14 +262,15 @@ export class Requests {
       return Promise.resolve();
     const pending = forgetful || requestId === undefined ? undefined : this.#undurable(run, requestId);
     if (pending) return whenDurable(pending);
-    return new Promise((resolve, reject) => {
+    const release = this.#node.room.hold(job.kind === 'signalled' ? payloadBytes(job.input) : 0);
+    return new Promise<void>((resolve, reject) => {
       this.#node.activations.arrive(run, {
         job,
         atMs: this.#node.clock.monotonicMs(),
         acknowledged: resolve,
         refused: reject,
       });
-    });
+    }).finally(release);
   }
 
   /** The same request, taken in and not durable yet. */
@@ -316,8 +326,7 @@ export class Requests {
   async #update(params: Params<'update'>, onForget: OnForget): Answer<'update'> {
     requireName('update name', params.name);
     requireName('update id', params.updateId);
-    requirePayloads(params.input);
-    requireRoom(this.#node);
+    this.#node.room.require(requirePayloads(params.input));
     const found = await this.#find(params.target);
     if (!found.run) {
       const known = await this.#closedUpdate(found.row, params.updateId);
@@ -333,7 +342,7 @@ export class Requests {
   async #updateWithStart(params: Params<'update-with-start'>, onForget: OnForget): Answer<'update-with-start'> {
     requireName('update name', params.name);
     requireName('update id', params.updateId);
-    requireRoom(this.#node);
+    this.#node.room.require(requirePayloads(params.input));
     const job = this.#startJob(params.namespace, params.start, params);
     await this.#admit('start', { namespace: params.namespace, workflowId: job.workflowId }, job.type, params.identity);
     const { runId, started, other } = await this.#startAnd(job, (run) => this.#requestUpdate(run, params, onForget));
@@ -387,6 +396,7 @@ export class Requests {
           },
         );
       }
+      const release = this.#node.room.hold(payloadBytes(params.input));
       this.#node.activations.arrive(run, {
         job: {
           kind: 'update-requested',
@@ -397,7 +407,9 @@ export class Requests {
           ...(params.headers ? { headers: params.headers } : {}),
         },
         atMs: this.#node.clock.monotonicMs(),
+        acknowledged: release,
         refused: (error) => {
+          release();
           for (const waiter of run.updateWaiters.get(params.updateId) ?? []) waiter.fail(error);
           run.updateWaiters.delete(params.updateId);
         },
@@ -584,24 +596,18 @@ function requireName(what: string, name: unknown): void {
   );
 }
 
-function requirePayloads(input: unknown): void {
+/** @returns their bytes @throws PAYLOAD_MALFORMED · LIMIT_EXCEEDED */
+function requirePayloads(input: unknown): number {
   if (!Array.isArray(input)) throw new PleachError('PAYLOAD_MALFORMED', 'arguments are a list of payloads', {});
-  let bytes = 0;
   for (const payload of input as unknown[]) {
-    if (typeof payload === 'string') bytes += payload.length;
-    else if (
-      payload &&
-      typeof payload === 'object' &&
-      typeof (payload as { encoding?: unknown }).encoding === 'string'
-    ) {
-      const { text, base64 } = payload as { text?: string; base64?: string };
-      bytes += text?.length ?? base64?.length ?? 0;
-    } else {
-      throw new PleachError('PAYLOAD_MALFORMED', 'a payload is a text of JSON, or an encoding with its data', {
-        found: typeof payload,
-      });
-    }
+    const isEncoded =
+      payload && typeof payload === 'object' && typeof (payload as { encoding?: unknown }).encoding === 'string';
+    if (typeof payload === 'string' || isEncoded) continue;
+    throw new PleachError('PAYLOAD_MALFORMED', 'a payload is a text of JSON, or an encoding with its data', {
+      found: typeof payload,
+    });
   }
+  const bytes = payloadBytes(input as WirePayload[]);
   if (bytes > LIMITS.requestBytesMax) {
     throw new PleachError(
       'LIMIT_EXCEEDED',
@@ -612,6 +618,16 @@ function requirePayloads(input: unknown): void {
       },
     );
   }
+  return bytes;
+}
+
+/** The size of payloads as they are stored; text that is not ASCII counts by its characters. */
+function payloadBytes(input: readonly WirePayload[] | undefined): number {
+  let bytes = 0;
+  for (const payload of input ?? []) {
+    bytes += typeof payload === 'string' ? payload.length : (payload.text?.length ?? payload.base64?.length ?? 0);
+  }
+  return bytes;
 }
 
 function requireRunId(target: RunTarget): string {

@@ -1,5 +1,5 @@
 import type { StartJob } from '../common/index.ts';
-import { LIMITS, PleachError, type RunId } from '../core/index.ts';
+import { PleachError, type RunId } from '../core/index.ts';
 import type { InboxKey, RunRow } from '../store/index.ts';
 import type { OutMessage } from './journal.ts';
 import { findUndurable, type LiveRun, whenDurable, workflowKey } from './live-run.ts';
@@ -137,16 +137,4 @@ function begin(node: KernelNode, start: StartJob, options: StartOptions): Starte
   options.with?.(run);
   node.activations.pump(run);
   return { status: 'started', run };
-}
-
-/** Refuses new work while too much waits; completions are never refused. */
-export function requireRoom(node: KernelNode): void {
-  if (node.stalled) throw node.stalled;
-  const { waitingJobs } = node.activations;
-  if (waitingJobs < LIMITS.waitingJobsMax) return;
-  throw new PleachError(
-    'RESOURCE_EXHAUSTED',
-    `${waitingJobs} jobs wait on this node, of at most ${LIMITS.waitingJobsMax}; nothing was taken in. Safe to try again`,
-    { waitingJobs, waitingJobsMax: LIMITS.waitingJobsMax },
-  );
 }

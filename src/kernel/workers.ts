@@ -1,6 +1,11 @@
 import type { FromKernel, WorkerRegistration } from '../contract/index.ts';
 import type { PleachError } from '../core/index.ts';
 
+/** Attempts that take less than this, their way there and back included, leave a slot soon. */
+const SHORT_ATTEMPT_MS = 20;
+/** Weight of the newest attempt in the moving mean. */
+const MEAN_SHARE = 0.1;
+
 /** A peer's channel, from the kernel's side. */
 export interface PeerChannel {
   /** Whether the peer is a thread of this process, which lives and dies with the node. */
@@ -14,8 +19,14 @@ export interface PeerChannel {
 export interface WorkerHandle {
   readonly registration: WorkerRegistration;
   readonly channel: PeerChannel;
-  /** Attempts that it holds. */
-  readonly tokens: Set<string>;
+  /** Attempts that it holds, with the monotonic instant at which each was handed out. */
+  readonly tokens: Map<string, number>;
+  /** Attempts noted as started on the strength of a slot that will soon be free. */
+  expected: number;
+  /** Those of them whose start is durable, in order; each begins when it is told to. */
+  readonly expecting: Set<() => void>;
+  /** How long its attempts have lately taken, in milliseconds, from hand-out to end; a moving mean. */
+  attemptMs: number;
   /** Activations that it is at. */
   activations: number;
   draining: boolean;
@@ -112,6 +123,29 @@ export function hasSlot(worker: WorkerHandle, nowMs: number): boolean {
   if (worker.draining || worker.gone || !takesActivities(worker)) return false;
   if (worker.tokens.size >= worker.registration.activitySlots) return false;
   return refillRate(worker, nowMs) >= 1;
+}
+
+/**
+ * Whether a slot of a worker that is full will soon be free: its attempts have lately ended faster than a commit takes.
+ * No more are expected than it has slots.
+ */
+export function expectsSlot(worker: WorkerHandle): boolean {
+  return (
+    worker.channel.local &&
+    !worker.draining &&
+    !worker.gone &&
+    worker.rate === undefined &&
+    takesActivities(worker) &&
+    worker.attemptMs < SHORT_ATTEMPT_MS &&
+    worker.expected < worker.registration.activitySlots
+  );
+}
+
+/** Takes the length of an attempt into the worker's moving mean. */
+export function learnAttempt(worker: WorkerHandle, tookMs: number): void {
+  // The first says all there is to say.
+  worker.attemptMs =
+    worker.attemptMs === Infinity ? tookMs : worker.attemptMs + (tookMs - worker.attemptMs) * MEAN_SHARE;
 }
 
 /** Takes one from the worker's rate. */

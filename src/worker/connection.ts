@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { type Duration, msTimeout, shown } from '../common/index.ts';
 import { DEFAULT_ADDRESS, type KernelCaller, openCaller } from '../contract/index.ts';
 import { PleachError } from '../core/index.ts';
+import { warmBundler } from './sandbox/index.ts';
 
 /** How a worker's connection is opened. */
 export interface NativeConnectionOptions {
@@ -36,6 +37,8 @@ export class NativeConnection {
       );
     }
     const { address = DEFAULT_ADDRESS, connectTimeout, engine } = options;
+    // A worker comes next, nearly always, and the engine opens in a thread of its own meanwhile.
+    warmBundler();
     const caller = await openCaller({ address, engine, connectTimeoutMs: msTimeout(connectTimeout, 'connectTimeout') });
     return new NativeConnection(caller, address);
   }

@@ -222,6 +222,7 @@ export class Worker {
     }
     if (this.#executor.size > 0) this.#executor.cancelAll('WORKER_SHUTDOWN');
     await this.#untilQuiet();
+    await this.#sandbox?.quiet?.();
     force?.clear();
     await this.#end(undefined);
   }
@@ -256,6 +257,10 @@ export class Worker {
 
   #opened(send: (message: ToKernel) => void): void {
     this.#send = send;
+    const { address } = this.#connection.caller;
+    // Payloads that a codec must open pass through this thread; others go straight to the workflow threads.
+    const isRouted = this.#converter.payloadCodecs.length === 0;
+    this.#sandbox?.route?.(this.#workerId, isRouted ? address.routeActivations?.(this.#workerId) : undefined);
     const activities = this.#activities;
     const names = Object.keys(activities);
     const registration: WorkerRegistration = {

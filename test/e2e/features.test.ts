@@ -170,6 +170,15 @@ for (const address of [`memory:e2e`, `sqlite:${join(folder, 'features.db')}`]) {
       await expect(handle.result()).rejects.toMatchObject({ cause: { name: 'TerminatedFailure', message: 'seen' } });
     });
 
+    it('blocks a run that has more open than a run may have, and says how many', async () => {
+      const handle = await client.workflow.start(workflows.manyTimers, at({ args: [100_001] }));
+      await until(async () => (await handle.describe()).blocked !== undefined);
+      const { blocked } = await handle.describe();
+      expect(blocked).toMatchObject({ cause: 'COMMAND_REFUSED' });
+      expect(blocked?.failure.message).toContain('100001 open timers, and a run may have 100000');
+      await handle.terminate();
+    });
+
     it('blocks a run of an unknown type with the nearest names', async () => {
       const handle = await client.workflow.start('ecko', at());
       await until(async () => (await handle.describe()).blocked !== undefined);

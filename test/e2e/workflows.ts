@@ -47,6 +47,15 @@ export async function fanOut(count: number): Promise<number> {
   return all.reduce((sum, n) => sum + n, 0);
 }
 
+export async function notes(from: number, count: number): Promise<void> {
+  const { note } = proxyActivities<{ note(text: string): Promise<void> }>({ startToCloseTimeout: '10 seconds' });
+  for (let i = 0; i < count; i += 5) await Promise.all(Array.from({ length: 5 }, (_, n) => note(String(from + i + n))));
+}
+
+export async function manyTimers(count: number): Promise<void> {
+  await Promise.all(Array.from({ length: count }, () => sleep('1 hour')));
+}
+
 export async function naps(ms: number): Promise<string> {
   const before = Date.now();
   await sleep(ms);

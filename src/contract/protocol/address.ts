@@ -11,6 +11,27 @@ export interface KernelAddress {
   readonly clock?: Clock;
   /** Whether the engine lives in the caller's own thread: then workflow code does too. */
   readonly isInThread?: boolean;
+  /** For an engine in a thread of this process: how a worker's workflow threads are joined to it. */
+  routeActivations?(workerId: string): ActivationRouter | undefined;
+}
+
+/** Joins the workflow threads of one worker to an engine in the same process, without the main thread between them. */
+export interface ActivationRouter {
+  /**
+   * Gives the port for one of the worker's workflow threads. Batches of messages cross it as JSON text: `activate` and
+   * `evict` come, `activated` goes. What a thread had in hand when its port closes is sent to the main thread instead.
+   */
+  open(lane: number, lanes: number): MessagePort;
+  /** Has a run's activations sent to the main thread from now on. */
+  divert(runId: string): void;
+}
+
+/** The workflow thread of a run, among so many of one worker: a run stays with its thread. */
+export function laneOf(runId: string, lanes: number): number {
+  if (lanes <= 1) return 0;
+  let hash = 0;
+  for (let i = 0; i < runId.length; i++) hash = (Math.imul(hash, 31) + runId.charCodeAt(i)) | 0;
+  return (hash >>> 0) % lanes;
 }
 
 /** Opens an address of one scheme. */

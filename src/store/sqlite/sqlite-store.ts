@@ -18,6 +18,9 @@ import type {
 import { storeError } from './errors.ts';
 import { openFile, type OpenOptions } from './open.ts';
 
+/** Runs whose last segment is kept in mind; past it all are forgotten, and asked for again as they are written to. */
+const SEQS_KEPT_MAX = 20_000;
+
 /**
  * The store on one SQLite file, in WAL mode with `synchronous = FULL`: a commit has reached the disk when it returns.
  *
@@ -30,6 +33,9 @@ export class SqliteStore implements Store {
   readonly #db: DatabaseSync;
   readonly #clock: Clock;
   readonly #sql: ReturnType<typeof prepareAll>;
+  /** The last segment of runs written lately and the heads of the log, true while the fence holds: to ask costs a read each. */
+  readonly #seqs = new Map<RunId, number>();
+  readonly #heads = new Map<Partition, number>();
 
   /** @throws DATABASE_UNOPENABLE · DATABASE_NOT_OURS · DATABASE_NEWER · DATABASE_CORRUPT · STORE_READ_ONLY · STORE_FULL */
   constructor(path: string, clock: Clock, options: OpenOptions = {}) {
@@ -47,6 +53,7 @@ export class SqliteStore implements Store {
 
   async acquire(node: NodeId, ttlMs: number, dead?: string): Promise<Acquisition> {
     return this.#transaction('taking the database', () => {
+      this.#forgetEnds();
       const now = this.#clock.now();
       const rows = this.#sql.nodes.all() as unknown as { id: string; epoch: number; batch: number; until: number }[];
       const holder = rows.find((row) => row.id !== node && row.id !== dead && row.until > now);
@@ -73,7 +80,10 @@ export class SqliteStore implements Store {
     return this.#transaction('committing', () => {
       const now = this.#clock.now();
       const fence = this.#sql.fence.run(now + ttlMs, lease.node, lease.epoch, lease.batch);
-      if (Number(fence.changes) === 0) return this.#refused(lease);
+      if (Number(fence.changes) === 0) {
+        this.#forgetEnds();
+        return this.#refused(lease);
+      }
       this.#write(batch);
       return { status: 'committed', lease: { ...lease, batch: lease.batch + 1 }, now };
     });
@@ -135,13 +145,9 @@ export class SqliteStore implements Store {
 
   /** A gap in a run or in a partition's log could never be read back: such a batch is a broken caller's. */
   #requireDense(segments: readonly SegmentRow[]): void {
-    const seqs = new Map<RunId, number>();
-    const heads = new Map<Partition, number>();
     for (const row of segments) {
-      const seq =
-        1 + (seqs.get(row.run) ?? (this.#sql.lastSeq.get(runKey(row.run)) as { seq: number | null }).seq ?? 0);
-      const pos =
-        1 + (heads.get(row.partition) ?? (this.#sql.head.get(row.partition) as { pos: number | null }).pos ?? 0);
+      const seq = 1 + (this.#seqs.get(row.run) ?? this.#lastSeq(row.run));
+      const pos = 1 + (this.#heads.get(row.partition) ?? this.#head(row.partition));
       if (row.seq !== seq || row.pos !== pos) {
         throw new PleachError(
           'UNEXPECTED',
@@ -149,9 +155,24 @@ export class SqliteStore implements Store {
           { run: row.run, seq: row.seq, pos: row.pos },
         );
       }
-      seqs.set(row.run, seq);
-      heads.set(row.partition, pos);
+      this.#seqs.set(row.run, seq);
+      this.#heads.set(row.partition, pos);
     }
+    if (this.#seqs.size > SEQS_KEPT_MAX) this.#seqs.clear();
+  }
+
+  #lastSeq(run: RunId): number {
+    return (this.#sql.lastSeq.get(runKey(run)) as { seq: number | null }).seq ?? 0;
+  }
+
+  #head(partition: Partition): number {
+    return (this.#sql.head.get(partition) as { pos: number | null }).pos ?? 0;
+  }
+
+  /** Nothing is known of the ends of the histories any more: another may write, or what we wrote was taken back. */
+  #forgetEnds(): void {
+    this.#seqs.clear();
+    this.#heads.clear();
   }
 
   async release(lease: Lease): Promise<void> {
@@ -168,12 +189,18 @@ export class SqliteStore implements Store {
         const row =
           'runId' in key
             ? this.#sql.runById.get(runKey(key.runId as RunId))
-            : // The open one first: a wall clock that went back must not hide it behind one that has closed.
-              (this.#sql.openRun.get(key.namespace, key.workflowId) ??
-              this.#sql.latestRun.get(key.namespace, key.workflowId));
+            : this.#lastRun(key.namespace, key.workflowId);
         return row ? toRunRow(row as unknown as RawRun) : undefined;
       }),
     );
+  }
+
+  /** The open run of an id, or the latest. Most ids are new, and one look finds that there is none. */
+  #lastRun(namespace: string, workflowId: string) {
+    const latest = this.#sql.latestRun.get(namespace, workflowId);
+    if (!latest || latest['status'] === 'RUNNING') return latest;
+    // A wall clock that went back must not hide the open one behind one that has closed.
+    return this.#sql.openRun.get(namespace, workflowId) ?? latest;
   }
 
   async loadSegments(run: RunId, fromSeq: number, limit: number): Promise<SegmentRow[]> {
@@ -284,6 +311,7 @@ export class SqliteStore implements Store {
     } catch (error) {
       // On a full disk SQLite has rolled back by itself, and a second rollback would hide the cause.
       if (this.#db.isOpen && this.#db.isTransaction) this.#sql.rollback.run();
+      this.#forgetEnds();
       throw storeError(doing, error);
     }
   }

@@ -1,7 +1,6 @@
-import type { Round, Segment } from '../../common/index.ts';
-import { applySegment, decodeSegment, emptyState } from '../../kernel/index.ts';
-import type { Batch, Lease, ModelData } from '../../store/index.ts';
-import type { WorkflowContext } from '../../worker/index.ts';
+import type { Job, Segment, WirePayload } from '../../common/index.ts';
+import { applySegment, decodeSegment, emptyState, type RunState } from '../../kernel/index.ts';
+import type { Batch, Lease, RunRow, SegmentRow } from '../../store/index.ts';
 
 /** A promise that was broken, with its number. */
 export class BrokenInvariant extends Error {
@@ -14,122 +13,228 @@ export class BrokenInvariant extends Error {
   }
 }
 
-/** Watches a simulated world from outside: what was written, what was said, what was done. */
+/** Faults that cannot happen without changing what happens after them. A doubled request or a clock that jumps may. */
+const TELLING: ReadonlySet<string> = new Set([
+  'kill',
+  'pause',
+  'crash-before',
+  'crash-after',
+  'unknown-before',
+  'unknown-after',
+  'full',
+  'request-lost',
+  'response-lost',
+]);
+
+/** What a simulated activity returns: its name, and the attempt that returns it. */
+export function valueOf(name: WirePayload | undefined, attempt: number): string {
+  return JSON.stringify(`${typeof name === 'string' ? (JSON.parse(name) as string) : ''}@${attempt}`);
+}
+
+function attemptOf(value: WirePayload | undefined): number {
+  return typeof value === 'string' ? Number(/@(\d+)"$/.exec(value)?.[1]) : NaN;
+}
+
+/** What is known of an activity from outside, under run/seq. */
+interface WatchedActivity {
+  /** Its result is durable. */
+  resolved: boolean;
+  /** The attempt whose start was made durable last. */
+  current: number;
+  /** Tokens of the attempts that began. */
+  began: Set<string>;
+  /** What was decided about it, once that is durable. */
+  admitted: boolean | undefined;
+}
+
+/** Watches a simulated world from outside while it lives: what is written, what is said, what is done. */
 export class Checker {
   readonly broken: BrokenInvariant[] = [];
-  /** Request ids that are durable. */
-  readonly #durable = new Set<string>();
-  /** Activities whose result is durable, as run/seq. */
-  readonly #resolved = new Set<string>();
-  /** Started attempts, by activity. */
-  readonly #started = new Map<string, Set<string>>();
-  #epoch = 0;
-  activations = 0;
+  /** Every run that was written, folded from its segments as they were written. */
+  readonly runs = new Map<string, RunState>();
+  /** Rows of runs as they were written first. */
+  readonly rows = new Map<string, RunRow>();
+  /** Requests that are durable, and those whose effect was told. */
+  readonly durable = new Set<string>();
+  readonly told = new Set<string>();
+  /** Tokens of attempts that were told to stop. */
+  readonly toldToStop = new Set<string>();
   readonly faults = new Map<string, number>();
+  activations = 0;
+  /** Faults that changed what happened after them. */
+  tellingFaults = 0;
+  /** Whether rules are asked: then nothing that they are asked about happens without a decision. */
+  isAdmissionBound = false;
+  readonly #activities = new Map<string, WatchedActivity>();
+  readonly #children = new Map<string, boolean>();
+  readonly #holder = { node: '', epoch: 0 };
+  /** A node under which the store was put back, and what it may therefore no longer write. */
+  #putBackUnder: string | undefined;
 
   fail(invariant: string, message: string): void {
     this.broken.push(new BrokenInvariant(invariant, message));
   }
 
-  acquired(lease: Lease): void {
-    this.#epoch = Math.max(this.#epoch, lease.epoch);
-  }
-
   fault(kind: string): void {
     this.faults.set(kind, (this.faults.get(kind) ?? 0) + 1);
+    if (TELLING.has(kind)) this.tellingFaults++;
   }
 
+  acquired(lease: Lease): void {
+    if (lease.epoch < this.#holder.epoch) return;
+    this.#holder.node = lease.node;
+    this.#holder.epoch = lease.epoch;
+  }
+
+  /** The store is put back to an older state while this node runs on it: nothing it writes now may be taken. */
+  putBack(node: string): void {
+    this.#putBackUnder = node;
+  }
+
+  /** A commit was written, whether or not its node will hear of it. */
   written(lease: Lease, batch: Batch): void {
-    if (lease.epoch < this.#epoch)
-      this.fail('I3', `a node of epoch ${lease.epoch} wrote after epoch ${this.#epoch} had begun`);
-    for (const row of batch.segments) {
-      const { rounds } = decodeSegment(row);
-      for (const round of rounds) {
-        if (round.commands) this.activations++;
-        for (const job of round.jobs) {
-          if ('requestId' in job && job.requestId !== undefined) this.#durable.add(job.requestId);
-          if (job.kind === 'activity-resolved') {
-            const key = `${row.run}/${job.seq}`;
-            if (this.#resolved.has(key)) this.fail('I5', `activity ${key} has two results`);
-            this.#resolved.add(key);
-          }
-        }
+    if (lease.node === this.#putBackUnder) {
+      this.fail('I17', `node ${lease.node} wrote to a store that was put back under it`);
+      return;
+    }
+    if (lease.epoch < this.#holder.epoch)
+      this.fail('I3', `a node of epoch ${lease.epoch} wrote after epoch ${this.#holder.epoch} had begun`);
+    for (const row of batch.newRuns) this.rows.set(row.run, row);
+    const closed = new Set<string>();
+    for (const row of batch.segments) if (this.#segment(row)) closed.add(row.run);
+    this.#checkRows(batch, closed);
+  }
+
+  /** Applies a segment; whether it closes its run. */
+  #segment(row: SegmentRow): boolean {
+    const segment = decodeSegment(row);
+    const state = this.runs.get(row.run) ?? emptyState();
+    this.runs.set(row.run, state);
+    if (state.closing) this.fail('I1', `run ${row.run} has closed, and got segment ${row.seq}`);
+    if (row.seq !== state.seq + 1) this.fail('I1', `run ${row.run} got segment ${row.seq} after ${state.seq}`);
+    this.#checkTimers(row.run, state, segment);
+    for (const round of segment.rounds) {
+      if (round.commands) this.activations++;
+      for (const job of round.jobs) this.#job(row.run, job);
+      for (const command of round.commands ?? [])
+        if (command.kind === 'update-completed') this.durable.add(`updated/${command.updateId}`);
+    }
+    const wasClosed = state.closing !== undefined;
+    try {
+      applySegment(state, segment, row.body.length);
+    } catch (error) {
+      this.fail('I1', `segment ${row.seq} of run ${row.run} cannot follow: ${(error as Error).message}`);
+    }
+    return state.closing !== undefined && !wasClosed;
+  }
+
+  #job(run: string, job: Job): void {
+    if ('requestId' in job && job.requestId !== undefined) this.durable.add(job.requestId);
+    switch (job.kind) {
+      case 'start': {
+        const { parent } = job;
+        if (
+          parent &&
+          this.isAdmissionBound &&
+          !job.continuedFrom &&
+          !this.#children.get(`${parent.runId}/${parent.seq}`)
+        )
+          this.fail('I16', `child ${job.workflowId} was started, and no decision that admits it is durable`);
+        return;
+      }
+      case 'activity-started':
+        this.#activity(run, job.seq).current = job.attempt;
+        return;
+      case 'activity-resolved': {
+        const activity = this.#activity(run, job.seq);
+        if (activity.resolved) this.fail('I5', `activity ${run}/${job.seq} has two results`);
+        activity.resolved = true;
+        if (job.outcome.status !== 'completed') return;
+        const attempt = attemptOf(job.outcome.value);
+        if (attempt !== activity.current)
+          this.fail(
+            'I5',
+            `activity ${run}/${job.seq} took attempt ${attempt}'s result; current was ${activity.current}`,
+          );
+        return;
+      }
+      case 'admission-decided':
+        if (job.command === 'start-child') this.#children.set(`${run}/${job.seq}`, job.admitted);
+        else this.#activity(run, job.seq).admitted = job.admitted;
+        return;
+      default:
+        return;
+    }
+  }
+
+  #activity(run: string, seq: number): WatchedActivity {
+    const key = `${run}/${seq}`;
+    let activity = this.#activities.get(key);
+    if (!activity) {
+      activity = { resolved: false, current: 0, began: new Set(), admitted: undefined };
+      this.#activities.set(key, activity);
+    }
+    return activity;
+  }
+
+  #checkTimers(run: string, state: RunState, segment: Segment): void {
+    for (const round of segment.rounds) {
+      for (const job of round.jobs) {
+        const timer = job.kind === 'timer-fired' ? state.timers.get(job.seq) : undefined;
+        if (timer && segment.time < timer.firesAt)
+          this.fail('I6', `timer ${timer.seq} of run ${run} fired ${timer.firesAt - segment.time} ms early`);
       }
     }
   }
 
+  /** A run's row and its log say the same, in the same commit. */
+  #checkRows(batch: Batch, closed: ReadonlySet<string>): void {
+    const rows = [...batch.newRuns, ...batch.runChanges];
+    const closedByRow = new Set<string>(rows.filter(({ status }) => status !== 'RUNNING').map(({ run }) => run));
+    for (const run of closed)
+      if (!closedByRow.has(run)) this.fail('I8', `run ${run} closed in the log, and its row stayed open`);
+    for (const run of closedByRow)
+      if (!closed.has(run)) this.fail('I8', `run ${run} closed in its row, and the log has no event of it`);
+    for (const { run } of batch.newRuns)
+      if (!batch.segments.some((segment) => segment.run === run && segment.seq === 1))
+        this.fail('I8', `run ${run} has a row, and the log has no start of it`);
+  }
+
   /** A caller was told that a request has taken effect. */
   acknowledged(requestId: string): void {
-    if (!this.#durable.has(requestId)) this.fail('I12', `request ${requestId} was acknowledged before it was durable`);
+    this.told.add(requestId);
+    if (!this.durable.has(requestId)) this.fail('I12', `request ${requestId} was acknowledged before it was durable`);
+  }
+
+  /** A caller was told how a run ended. */
+  concluded(run: string): void {
+    if (!this.runs.get(run)?.closing) this.fail('I12', `run ${run} was said to have ended before that was durable`);
+  }
+
+  /** A node says something, or lets something begin. */
+  acts(node: string, what: string): void {
+    if (this.#holder.node !== node)
+      this.fail('I3', `node ${node} ${what}, and node ${this.#holder.node} has taken over since`);
+  }
+
+  /** A node has lost its lease and stopped acting: what it ran was told to stop. */
+  stopped(name: string, running: ReadonlySet<string> = new Set()): void {
+    for (const token of running)
+      if (!this.toldToStop.has(token))
+        this.fail('I3', `${name} lost its lease, and attempt ${token} was not told to stop`);
   }
 
   /** An attempt begins its first instruction. */
-  started(run: string, seq: number, attempt: string, number: number, maximumAttempts: number | undefined): void {
-    const key = `${run}/${seq}`;
-    if (this.#resolved.has(key)) this.fail('I4', `activity ${key} was run after its result was durable`);
-    const attempts = this.#started.get(key) ?? new Set<string>();
-    if (attempts.has(attempt)) this.fail('I4', `attempt ${attempt} was run twice`);
-    attempts.add(attempt);
-    this.#started.set(key, attempts);
-    if (maximumAttempts !== undefined && (number > maximumAttempts || attempts.size > maximumAttempts)) {
-      this.fail('I15', `activity ${key} began ${attempts.size} attempts of at most ${maximumAttempts}`);
-    }
-  }
-
-  /** What must hold of a store at rest. */
-  checkStore(data: ModelData, context: WorkflowContext): number {
-    const positions = new Map<number, number[]>();
-    const open = new Map<string, number>();
-    let replayed = 0;
-    for (const [run, row] of data.runs) {
-      if (row.status === 'RUNNING') open.set(row.workflowId, (open.get(row.workflowId) ?? 0) + 1);
-      const rows = data.segments.get(run) ?? [];
-      const segments: Segment[] = [];
-      const state = emptyState();
-      rows.forEach((segment, index) => {
-        if (segment.seq !== index + 1) this.fail('I1', `run ${run} has segment ${segment.seq} at ${index + 1}`);
-        const list = positions.get(segment.partition) ?? [];
-        list.push(segment.pos);
-        positions.set(segment.partition, list);
-        const decoded = decodeSegment(segment);
-        segments.push(decoded);
-        const timers = new Map([...state.timers].map(([seq, timer]) => [seq, timer.firesAt]));
-        for (const round of decoded.rounds) this.#checkTimers(run, round, decoded.time, timers);
-        try {
-          applySegment(state, decoded, segment.body.length);
-        } catch (error) {
-          this.fail('I1', `run ${run} segment ${segment.seq} cannot follow: ${(error as Error).message}`);
-        }
-      });
-      if (state.closing && row.status === 'RUNNING')
-        this.fail('I1', `run ${run} has closed, and its row says that it is open`);
-      if (!state.closing && row.status !== 'RUNNING')
-        this.fail('I1', `run ${run} is open, and its row says ${row.status}`);
-      const answer = context.replay(run, segments);
-      if ('failure' in answer && answer.failure.cause === 'NONDETERMINISM')
-        this.fail('I7', `run ${run}: ${answer.failure.failure.message}`);
-      context.evict(run);
-      replayed++;
-    }
-    for (const [workflowId, count] of open) if (count > 1) this.fail('I1', `${count} runs of ${workflowId} are open`);
-    for (const [partition, list] of positions) {
-      list
-        .sort((a, b) => a - b)
-        .forEach((pos, index) => {
-          if (pos !== index + 1) this.fail('I8', `partition ${partition} has position ${pos} at ${index + 1}`);
-        });
-    }
-    return replayed;
-  }
-
-  #checkTimers(run: string, round: Round, time: number, timers: Map<number, number>): void {
-    for (const job of round.jobs) {
-      if (job.kind !== 'timer-fired') continue;
-      const firesAt = timers.get(job.seq);
-      if (firesAt !== undefined && time < firesAt)
-        this.fail('I6', `timer ${job.seq} of run ${run} fired ${firesAt - time} ms early`);
-    }
-    for (const command of round.commands ?? [])
-      if (command.kind === 'start-timer') timers.set(command.seq, time + command.delayMs);
+  started(task: { runId: string; token: string; attempt: number; maximumAttempts: number | undefined }): void {
+    const { runId, token, attempt, maximumAttempts } = task;
+    const key = `${runId}/${token.split('/')[1]}`;
+    const activity = this.#activity(runId, Number(token.split('/')[1]));
+    if (activity.resolved) this.fail('I4', `activity ${key} was run after its result was durable`);
+    if (activity.began.has(token)) this.fail('I4', `attempt ${token} was run twice`);
+    activity.began.add(token);
+    if (this.isAdmissionBound && activity.admitted !== true)
+      this.fail('I16', `activity ${key} began, and no decision that admits it is durable`);
+    if (maximumAttempts !== undefined && (attempt > maximumAttempts || activity.began.size > maximumAttempts))
+      this.fail('I15', `activity ${key} began ${activity.began.size} attempts of at most ${maximumAttempts}`);
   }
 }

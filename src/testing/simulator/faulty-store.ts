@@ -38,10 +38,12 @@ export function faultyStore(
     }
     if (name === 'commit' && scheduler.chance(rate.unknownBefore)) {
       observer.fault('unknown-before');
+      scheduler.note(`${owner.name} finds ${name} unknown-before`);
       throw new PleachError('STORE_UNAVAILABLE', 'simulated: the connection broke before the commit', {});
     }
     if (name === 'commit' && scheduler.chance(rate.full)) {
       observer.fault('full');
+      scheduler.note(`${owner.name} finds ${name} full`);
       throw new PleachError('STORE_FULL', 'simulated: the disk is full', {});
     }
     const answer = await work();
@@ -54,6 +56,7 @@ export function faultyStore(
     }
     if (name === 'commit' && scheduler.chance(rate.unknownAfter)) {
       observer.fault('unknown-after');
+      scheduler.note(`${owner.name} finds ${name} unknown-after`);
       throw new PleachError('STORE_UNAVAILABLE', 'simulated: the connection broke after the commit', {});
     }
     await scheduler.delay(scheduler.between(0, 3), owner);

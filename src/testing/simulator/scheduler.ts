@@ -66,7 +66,12 @@ export class Scheduler {
     const end = this.now + untilMs;
     while (!isDone()) {
       const planned = this.#pop();
-      if (!planned || planned.at > end) return;
+      if (!planned) return;
+      if (planned.at > end) {
+        // It is for whoever lives on.
+        this.#push(planned);
+        return;
+      }
       if (planned.cleared || planned.owner?.isDead) continue;
       if (planned.owner && planned.owner.pausedUntil > planned.at) {
         planned.at = planned.owner.pausedUntil;
@@ -128,7 +133,8 @@ export class SimProcess implements Clock, Random {
   }
 
   now(): number {
-    return this.#scheduler.now + this.skewMs;
+    // Whole milliseconds, as a host's wall clock; only the monotonic clock is finer.
+    return Math.floor(this.#scheduler.now) + this.skewMs;
   }
 
   monotonicMs(): number {

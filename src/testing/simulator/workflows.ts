@@ -1,9 +1,12 @@
 import {
   ActivityFailure,
   allHandlersFinished,
+  ApplicationFailure,
   CancellationScope,
   condition,
   continueAsNew,
+  ChildWorkflowFailure,
+  defineQuery,
   defineSignal,
   defineUpdate,
   executeChild,
@@ -13,17 +16,18 @@ import {
   proxyLocalActivities,
   setHandler,
   sleep,
+  workflowInfo,
 } from '../../entry/workflow.ts';
 
 /** What a simulated workflow does, as data. */
 export type Op =
-  | { op: 'step'; name: string; maximumAttempts: number }
+  | { op: 'step'; name: string; maximumAttempts: number; timeoutMs?: number }
   | { op: 'timer'; ms: number }
   | { op: 'parallel'; branches: Op[][] }
   | { op: 'signals'; count: number }
   | { op: 'updates'; count: number }
   | { op: 'child'; program: Op[] }
-  | { op: 'tell'; workflowId: string; text: string }
+  | { op: 'tell'; workflowId: string }
   | { op: 'local'; name: string }
   | { op: 'race'; name: string; ms: number }
   | { op: 'again' };
@@ -34,6 +38,8 @@ export interface SimState {
   signals: string[];
   updates: string[];
   log: string[];
+  /** How often it has told others something: each gets the next number. */
+  told: number;
 }
 
 interface SimActivities {
@@ -43,10 +49,27 @@ interface SimActivities {
 export const poke = defineSignal<[string]>('poke');
 export const revise = defineUpdate<string, [string]>('revise');
 
+/** What has been heard so far. */
+export const heard = defineQuery<string[]>('heard');
+
+/** The run whose modules these are. */
+let owner: string | undefined;
+
+/** Writes this run's name where no other run may see it, and tells of every name found there that is not its own. */
+function foreigners(runId: string): string[] {
+  const shared = globalThis as { simulatedOwner?: string };
+  const found = [owner, shared.simulatedOwner].filter((name) => name !== undefined && name !== runId);
+  owner = runId;
+  shared.simulatedOwner = runId;
+  return found.map((name) => `run ${runId} sees what ${name} wrote`);
+}
+
 /** Runs a program: ordinary workflow code, so that what it shows holds for everyone's. */
 export async function simulated(state: SimState): Promise<SimState> {
   const { signals, updates, log } = state;
+  const { runId, workflowId } = workflowInfo();
   let cancelled = false;
+  setHandler(heard, () => signals);
   setHandler(poke, (text) => void signals.push(text));
   setHandler(
     revise,
@@ -65,10 +88,11 @@ export async function simulated(state: SimState): Promise<SimState> {
     for (const op of ops) await act(op);
   };
   const act = async (op: Op): Promise<void> => {
+    log.push(...foreigners(runId));
     switch (op.op) {
       case 'step':
         try {
-          log.push(await stepOf(op.maximumAttempts)(op.name));
+          log.push(await stepOf(op.maximumAttempts, op.timeoutMs)(op.name));
         } catch (error) {
           if (isCancellation(error)) throw error;
           if (!(error instanceof ActivityFailure)) throw error;
@@ -88,14 +112,19 @@ export async function simulated(state: SimState): Promise<SimState> {
         await condition(() => updates.length >= op.count);
         return;
       case 'child':
-        log.push(
-          ...(await executeChild(simulated, { args: [{ program: op.program, signals: [], updates: [], log: [] }] }))
-            .log,
-        );
+        try {
+          const fresh = { program: op.program, signals: [], updates: [], log: [], told: 0 };
+          log.push(...(await executeChild(simulated, { args: [fresh] })).log);
+        } catch (error) {
+          // A child that was not admitted is an answer; any other failure of one is not.
+          const cause = error instanceof ChildWorkflowFailure ? error.cause : error;
+          if (!(cause instanceof ApplicationFailure) || cause.type !== 'AdmissionDenied') throw error;
+          log.push('a child was denied');
+        }
         return;
       case 'tell':
         try {
-          await getExternalWorkflowHandle(op.workflowId).signal(poke, op.text);
+          await getExternalWorkflowHandle(op.workflowId).signal(poke, `t/${workflowId}/${++state.told}`);
         } catch {
           // It has closed, or is not there yet: that is an answer too.
           log.push(`could not tell ${op.workflowId}`);
@@ -128,6 +157,7 @@ export async function simulated(state: SimState): Promise<SimState> {
           signals,
           updates,
           log,
+          told: state.told,
         });
       await act(op);
     }
@@ -137,12 +167,12 @@ export async function simulated(state: SimState): Promise<SimState> {
   }
   if (cancelled) await CancellationScope.nonCancellable(async () => void log.push(await stepOf(50)('cleanup')));
   await CancellationScope.nonCancellable(quiet);
-  return { program: [], signals, updates, log };
+  return { program: [], signals, updates, log, told: state.told };
 }
 
-const stepOf = (maximumAttempts: number) =>
+const stepOf = (maximumAttempts: number, timeoutMs = 60_000) =>
   proxyActivities<SimActivities>({
-    startToCloseTimeout: '1m',
+    startToCloseTimeout: timeoutMs,
     retry: { initialInterval: 50, maximumInterval: 500, maximumAttempts },
   }).step;
 

@@ -4,7 +4,7 @@ import { isBuiltin } from 'node:module';
 import { dirname, extname, isAbsolute, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { BuildOptions, Plugin } from 'esbuild';
-import { messageOf, PleachError } from '../../core/index.ts';
+import { messageOf, PleachError, sourceFile, sourceRoot } from '../../core/index.ts';
 
 /** What a bundle is made from. */
 export interface BundleOptions {
@@ -41,20 +41,27 @@ export interface BundleTable {
   runtime: string;
 }
 
-const here = dirname(fileURLToPath(import.meta.url));
-const sourceRoot = resolve(here, '../..');
-const ownExtension = extname(fileURLToPath(import.meta.url));
-const own = (path: string): string => join(sourceRoot, `${path}${ownExtension}`);
-
 /** The packages that mean this one, and those that need nothing of it at run time. */
 const ALIASES: Record<string, string> = {
-  'pleach/workflow': own('entry/workflow'),
-  'pleach/common': own('entry/common'),
-  '@temporalio/workflow': own('entry/workflow'),
-  '@temporalio/common': own('entry/common'),
+  'pleach/workflow': sourceFile('entry/workflow'),
+  'pleach/common': sourceFile('entry/common'),
+  '@temporalio/workflow': sourceFile('entry/workflow'),
+  '@temporalio/common': sourceFile('entry/common'),
 };
 const OWN_ROOMS = ['workflow', 'common', 'entry'].map((room) => join(sourceRoot, room));
 const cache = new Map<string, WorkflowBundle>();
+
+let warm: Promise<unknown> | undefined;
+
+/**
+ * Begins to load the bundler and to start its process, so that it is there when the first worker asks for it: both take
+ * as long as the bundling itself. Returns at once.
+ */
+export function warmBundler(): void {
+  warm ??= import('esbuild').then((esbuild) => esbuild.transform(''));
+  // Whatever is wrong with it is said by the bundling that needs it.
+  warm.catch(() => undefined);
+}
 
 /**
  * Bundles workflow code: finds its modules with esbuild, compiles each on its own, and joins them to a table of
@@ -74,7 +81,7 @@ export async function bundleWorkflowCode(options: BundleOptions): Promise<Workfl
   const interceptors = (options.interceptorModules ?? []).map(toPath);
   const converter = options.payloadConverterPath === undefined ? undefined : toPath(options.payloadConverterPath);
   const failures = options.failureConverterPath === undefined ? undefined : toPath(options.failureConverterPath);
-  const runtime = own('workflow/index');
+  const runtime = sourceFile('workflow/index');
   const entries = [
     workflows,
     ...interceptors,

@@ -50,12 +50,15 @@ const ORDER: Record<WorkflowJob['kind'], number> = {
   'local-activity-resolved': 4,
 };
 
-/** The same text in both forms of this file: evaluated in the realm. */
-const INSTALL = `(${installGlobals.toString()})`;
-const MAKE = `(${makeRealm.toString()})`;
+/**
+ * The same text in both forms of this file: evaluated in the realm. Strict, since a sloppy function that is called with
+ * no `this` is given the realm's real global object, and a run could change that for all the others.
+ */
+const INSTALL = `"use strict";(${installGlobals.toString()})`;
+const MAKE = `"use strict";(${makeRealm.toString()})`;
 
 /** The run whose code a rejection that nobody handles came from. */
-const runOfRejection = new AsyncLocalStorage<{ context: WorkflowContext; runId: string }>();
+const runOfRejection = new AsyncLocalStorage<{ context: WorkflowContext; runId: string; isQuery?: boolean }>();
 let listening = false;
 
 /** A rejected promise that no one handles fails the task of the run that made it. */
@@ -65,7 +68,8 @@ function listenForRejections(): void {
   process.on('unhandledRejection', (reason) => {
     const from = runOfRejection.getStore();
     if (from) {
-      from.context.noteRejection(from.runId, reason);
+      // A query has been answered by then, and may change nothing: what it leaves behind is nobody's failure.
+      if (!from.isQuery) from.context.noteRejection(from.runId, reason);
       return;
     }
     // Not a workflow's: it is the host's own, and must be as loud as ever.
@@ -81,13 +85,19 @@ export class WorkflowContext {
   readonly #realm: Realm;
   readonly #drain = new vm.Script('0');
   readonly #context: object;
-  readonly #sourceMap: SourceMap;
+  readonly #sourceMapText: string;
+  /** Parsed when the first stack is mapped: most sandboxes never map one, and parsing costs milliseconds. */
+  #sourceMap: SourceMap | undefined;
   readonly #fileName: string;
   /** Activations that each instance has lived through. */
   readonly #stands = new Map<string, number>();
   readonly #rejected = new Map<string, unknown>();
 
-  constructor(bundle: WorkflowBundle, options: { log: Log; failureErrorTypes?: readonly string[] }) {
+  /** @param options.sharesModules a planted bug: what one run's modules hold is seen by every other */
+  constructor(
+    bundle: WorkflowBundle,
+    options: { log: Log; failureErrorTypes?: readonly string[]; sharesModules?: boolean },
+  ) {
     listenForRejections();
     const context = vm.createContext(vm.constants.DONT_CONTEXTIFY, {
       microtaskMode: 'afterEvaluate',
@@ -95,14 +105,19 @@ export class WorkflowContext {
     });
     this.#context = context;
     this.#fileName = `pleach-bundle-${bundle.id}.js`;
-    this.#sourceMap = new SourceMap(JSON.parse(bundle.sourceMap) as SourceMapPayload);
+    this.#sourceMapText = bundle.sourceMap;
     const log = (level: string, message: string, fields: string): void => {
       options.log[level as 'info'](message, JSON.parse(fields) as Record<string, unknown>);
     };
     const make = vm.runInContext(MAKE, context) as typeof makeRealm;
-    this.#realm = make(makeStorage, log, JSON.stringify(options.failureErrorTypes ?? []));
+    this.#realm = make(
+      makeStorage,
+      log,
+      JSON.stringify(options.failureErrorTypes ?? []),
+      options.sharesModules ?? false,
+    );
     const install = vm.runInContext(INSTALL, context) as typeof installGlobals;
-    const host: RealmHost = { url: answerUrl, log };
+    const host: RealmHost = { url: this.#realm.lend(answerUrl) };
     // The bundle is loaded before the globals are closed: pleach's own modules see the same realm as the run's.
     install(host, this.#realm.clock);
     this.#realm.load(new vm.Script(bundle.code, { filename: this.#fileName }).runInContext(context) as BundleTable);
@@ -124,8 +139,13 @@ export class WorkflowContext {
     this.#realm.drop(runId);
   }
 
+  evictAll(): void {
+    for (const runId of this.#stands.keys().toArray()) this.evict(runId);
+  }
+
   noteRejection(runId: string, reason: unknown): void {
-    this.#rejected.set(runId, reason);
+    // An instance that was given up meanwhile fails no task any more.
+    if (this.#stands.has(runId)) this.#rejected.set(runId, reason);
   }
 
   /** A rejection that the host reported for a run since it was last asked. */
@@ -172,12 +192,12 @@ export class WorkflowContext {
     const realm = this.#realm;
     realm.enter(runId);
     const answer = runOfRejection.run({ context: this, runId }, () => {
-      if (fields) realm.begin(runId, JSON.stringify(fields));
-      for (const batch of batches(jobs)) {
-        realm.apply(runId, JSON.stringify(batch));
+      let begin = fields;
+      for (const batch of jobs.length === 0 ? [[]] : batches(jobs)) {
+        realm.apply(runId, JSON.stringify(batch.map(known)), begin ? JSON.stringify(begin) : '');
+        begin = undefined;
         this.#settle(runId);
       }
-      if (jobs.length === 0) this.#settle(runId);
       return JSON.parse(realm.finish(runId)) as RoundResult & { failure?: RoundFailure };
     });
     realm.leave(runId);
@@ -192,10 +212,13 @@ export class WorkflowContext {
 
   query(runId: string, query: NonNullable<Activation['queries']>[number]): WireQueryResult {
     this.#realm.enter(runId);
-    const answer = JSON.parse(this.#realm.query(runId, JSON.stringify(query))) as WireQueryResult;
-    this.#drain.runInContext(this.#context);
+    const answer = runOfRejection.run({ context: this, runId, isQuery: true }, () => {
+      const text = this.#realm.query(runId, JSON.stringify(query));
+      this.#drain.runInContext(this.#context);
+      return text;
+    });
     this.#realm.leave(runId);
-    return answer;
+    return JSON.parse(answer) as WireQueryResult;
   }
 
   /** Tells a new instance what its history holds beside jobs and commands that follow from them. */
@@ -289,6 +312,7 @@ export class WorkflowContext {
         .split('\n')
         .map((line) =>
           line.replace(pattern, (whole, row: string, column: string) => {
+            this.#sourceMap ??= new SourceMap(JSON.parse(this.#sourceMapText) as SourceMapPayload);
             const entry = this.#sourceMap.findEntry(Number(row) - 1, Number(column) - 1);
             return 'originalSource' in entry
               ? `${entry.originalSource}:${entry.originalLine + 1}:${entry.originalColumn + 1}`
@@ -302,6 +326,11 @@ export class WorkflowContext {
       ...(failure.cause ? { cause: this.#mapped(failure.cause) } : {}),
     };
   }
+}
+
+/** A job as an instance needs it: its start it was made with. */
+function known(job: WorkflowJob): WorkflowJob | { kind: 'start' } {
+  return job.kind === 'start' ? { kind: 'start' } : job;
 }
 
 /** Whether continuing as new is advised. */

@@ -13,7 +13,7 @@
  * When the world fails: code that spins or eats its heap ends its thread; the run it belonged to fails its task and is
  * activated in quarantine from then on, the other runs are rebuilt as if nothing had been.
  */
-export { bundleWorkflowCode, type BundleOptions, type WorkflowBundle } from './bundle.ts';
+export { bundleWorkflowCode, warmBundler, type BundleOptions, type WorkflowBundle } from './bundle.ts';
 export { WorkflowContext } from './context.ts';
 export { difference } from './difference.ts';
 export { ActivationRunner, type LocalActivityCall } from './runner.ts';

@@ -1,10 +1,9 @@
 /* oxlint-disable typescript/no-explicit-any, typescript/no-extraneous-class -- this text runs in another realm */
 
-/** What the host lends to a realm. Everything takes and gives text or numbers, and nothing throws. */
+/** What the host lends to a realm. Everything takes and gives text, and throws only the realm's own errors. */
 export interface RealmHost {
   /** Parses or changes a URL: `{ href, base, set?: [part, value] }` as JSON; gives the parts, or `{ error }`. */
   url(request: string): string;
-  log(level: string, message: string, fields: string): void;
 }
 
 /** What the realm's own machinery tells the globals. */

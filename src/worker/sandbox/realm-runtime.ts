@@ -19,11 +19,13 @@ export interface BeginFields {
 /** How the host moves instances. Texts are JSON. Nothing throws; what fails is told by `failure`. */
 export interface Realm {
   clock: RealmClock;
+  /** Puts a function of the realm over one of the host. */
+  lend<A extends unknown[], R>(work: (...args: A) => R): (...args: A) => R;
   load(table: BundleTable): void;
   /** Makes an instance; false where its module cannot be evaluated, and `failure` says why. */
   create(runId: string, start: string, fields: string): boolean;
-  begin(runId: string, fields: string): void;
-  apply(runId: string, jobs: string): void;
+  /** Hands an instance jobs; `fields`, where there are any, begin an activation. */
+  apply(runId: string, jobs: string, fields: string): void;
   /** After a drain: resolves conditions that hold; how many did. */
   unblock(runId: string): number;
   /** Ends a round: `{ commands, localActivities, closed, failure }`. */
@@ -46,20 +48,42 @@ export interface Realm {
  */
 export function makeRealm(
   storageOf: StorageMaker,
-  log: (level: string, message: string, fields: string) => void,
+  hostLog: (level: string, message: string, fields: string) => void,
   failureTypes: string,
+  sharesModules: boolean,
 ): Realm {
   const { parse, stringify } = JSON;
   const { defineProperty, getOwnPropertyDescriptor, create: createObject, keys } = Object;
   const real = globalThis as any;
+
+  /**
+   * A function of the host under a function of the realm. Where the stack ends in the host's part, the host's own error
+   * would lead workflow code to the host's `Function`: it is told again in the realm's words.
+   */
+  const lend =
+    <A extends unknown[], R>(work: (...args: A) => R): ((...args: A) => R) =>
+    (...args) => {
+      try {
+        return work(...args);
+      } catch (error) {
+        const isForeign = Error.isError(error) && !((error as unknown) instanceof Error);
+        throw isForeign ? new RangeError(String(error.message)) : error;
+      }
+    };
+  const makeStorage: StorageMaker = lend(() => {
+    const { run, getStore } = storageOf();
+    return { run: lend(run) as typeof run, getStore: lend(getStore) };
+  });
+  const log = lend(hostLog);
   const nothing = new Map<string, any>();
   let table: BundleTable;
   let api: any;
   let lastFailure = '';
   const ownModules = new Map<string, any>();
+  const sharedModules = new Map<string, any>();
   const instances = new Map<
     string,
-    { activator: any; modules: Map<string, any>; global: any; swapped: [string, any][] }
+    { activator: any; modules: Map<string, any>; global: any; swapped: [PropertyKey, any][] }
   >();
   let current: any;
 
@@ -68,13 +92,42 @@ export function makeRealm(
     return current.activator;
   };
 
-  /** Other names of the global object lead to the run's own. */
-  const makeGlobal = (): any => {
-    const global = createObject(globalParent);
-    defineProperty(global, 'globalThis', { value: global, writable: true, configurable: true });
-    return global;
-  };
   const globalParent = createObject(null);
+
+  /** Puts a name of the run's own under the bare name, until the run leaves the stack. */
+  const swapIn = (instance: any, key: PropertyKey): void => {
+    if (key === 'globalThis') return;
+    if (!instance.swapped.some(([known]: [PropertyKey]) => known === key))
+      instance.swapped.push([key, getOwnPropertyDescriptor(real, key)]);
+    if (Object.hasOwn(instance.global, key))
+      defineProperty(real, key, { value: instance.global[key], writable: false, configurable: true });
+    else takeBack(instance.swapped.find(([known]: [PropertyKey]) => known === key));
+  };
+  const takeBack = ([key, descriptor]: [PropertyKey, any]): void => {
+    if (descriptor) defineProperty(real, key, descriptor);
+    else delete real[key];
+  };
+
+  /** What a run sees as its global object. Its changes are the run's own, under the bare name too. */
+  const makeGlobal = (instance: any): any => {
+    const global = createObject(globalParent);
+    const proxy = new Proxy(global, {
+      defineProperty(_, key, descriptor) {
+        // `undefined`, `NaN` and `Infinity`, which no run can have otherwise.
+        if (getOwnPropertyDescriptor(real, key)?.configurable === false) return false;
+        if (!Reflect.defineProperty(global, key, descriptor)) return false;
+        if (current === instance) swapIn(instance, key);
+        return true;
+      },
+      deleteProperty(_, key) {
+        if (!Reflect.deleteProperty(global, key)) return false;
+        if (current === instance) swapIn(instance, key);
+        return true;
+      },
+    });
+    defineProperty(global, 'globalThis', { value: proxy, writable: true, configurable: true });
+    return proxy;
+  };
 
   const requireFrom = (id: string, instance: any): any => {
     const module = table.modules[id];
@@ -136,6 +189,7 @@ export function makeRealm(
   };
 
   return {
+    lend,
     clock: {
       now: () => current_().now,
       random: () => current_().random.fraction(),
@@ -156,9 +210,9 @@ export function makeRealm(
     load(given) {
       table = given;
       api = requireFrom(table.runtime, undefined);
-      api.setScopeStorage(storageOf());
-      api.setUpdateStorage(storageOf());
-      api.setStorageMaker(storageOf);
+      api.setScopeStorage(makeStorage());
+      api.setUpdateStorage(makeStorage());
+      api.setStorageMaker(makeStorage);
       for (const key of Reflect.ownKeys(real)) {
         if (key === 'globalThis') continue;
         defineProperty(globalParent, key, {
@@ -169,15 +223,18 @@ export function makeRealm(
           },
         });
       }
+      // All runs' global objects stand on it.
+      Object.preventExtensions(globalParent);
       for (const record of ownModules.values()) Object.freeze(record.exports);
     },
     create(runId, startText, fieldsText) {
       const instance = {
         activator: undefined as any,
-        modules: new Map(),
-        global: makeGlobal(),
-        swapped: [] as [string, any][],
+        modules: sharesModules ? sharedModules : new Map(),
+        global: undefined as any,
+        swapped: [] as [PropertyKey, any][],
       };
+      instance.global = makeGlobal(instance);
       const start = parse(startText);
       const fields = parse(fieldsText);
       let workflows: any;
@@ -230,11 +287,9 @@ export function makeRealm(
         return false;
       }
     },
-    begin(runId, fields) {
-      instances.get(runId)!.activator.begin(parse(fields));
-    },
-    apply(runId, jobs) {
+    apply(runId, jobs, fields) {
       const { activator } = instances.get(runId)!;
+      if (fields !== '') activator.begin(parse(fields));
       try {
         activator.apply(parse(jobs));
       } catch (error) {
@@ -277,18 +332,11 @@ export function makeRealm(
       current = instance;
       api.setActivator(instance?.activator);
       if (!instance) return;
-      for (const key of keys(instance.global)) {
-        if (key === 'globalThis') continue;
-        instance.swapped.push([key, getOwnPropertyDescriptor(real, key)]);
-        defineProperty(real, key, { value: instance.global[key], writable: false, configurable: true });
-      }
+      for (const key of Reflect.ownKeys(instance.global)) swapIn(instance, key);
     },
     leave(runId) {
       const instance = instances.get(runId);
-      for (const [key, descriptor] of instance?.swapped.splice(0).reverse() ?? []) {
-        if (descriptor) defineProperty(real, key, descriptor);
-        else delete real[key];
-      }
+      for (const swapped of instance?.swapped.splice(0) ?? []) takeBack(swapped);
       current = undefined;
       api.setActivator(undefined);
     },

@@ -19,6 +19,8 @@ export interface RunnerOptions {
   clock: Clock;
   maxCachedRuns: number;
   failureErrorTypes?: readonly string[];
+  /** A sandbox that is there already, without runs in it; else one is made. */
+  context?: WorkflowContext;
   /** Runs a local activity to its end, retries included. */
   runLocalActivity(call: LocalActivityCall): Promise<WireOutcome>;
   cancelLocalActivity(runId: string, seq: number): void;
@@ -50,10 +52,12 @@ export class ActivationRunner {
 
   constructor(options: RunnerOptions) {
     this.#options = options;
-    this.#context = new WorkflowContext(options.bundle, {
-      log: options.log,
-      ...(options.failureErrorTypes ? { failureErrorTypes: options.failureErrorTypes } : {}),
-    });
+    this.#context =
+      options.context ??
+      new WorkflowContext(options.bundle, {
+        log: options.log,
+        ...(options.failureErrorTypes ? { failureErrorTypes: options.failureErrorTypes } : {}),
+      });
   }
 
   get cachedRuns(): number {
@@ -82,18 +86,12 @@ export class ActivationRunner {
 
   async #run(activation: Activation): Promise<ActivationResult> {
     const { runId } = activation;
-    const { watch } = this.#options;
-    watch?.(runId);
-    let first: RoundResult | ReturnType<WorkflowContext['takeRejection']>;
     let missed = false;
-    try {
-      first = this.#first(activation, () => (missed = true));
-    } finally {
-      watch?.(undefined);
-    }
+    const first = this.#watched(runId, () => this.#first(activation, () => (missed = true)));
     if (missed) return { status: 'miss' };
     await this.#options.turn();
-    const rejected = this.#context.takeRejection(runId);
+    // Reading what was thrown, and answering a query, is the author's code again.
+    const rejected = this.#watched(runId, () => this.#context.takeRejection(runId));
     if (rejected) return { status: 'failed', ...rejected };
     if (first && 'cause' in first) return { status: 'failed', ...first };
     // Given up meanwhile: the kernel has superseded this activation, or will send the history.
@@ -106,13 +104,26 @@ export class ActivationRunner {
       if (this.#context.standOf(runId) === undefined) return { status: 'miss' };
       if (failed) return { status: 'failed', ...failed };
     }
-    const queries = (activation.queries ?? []).map((query) => this.#context.query(runId, query));
+    const queries = (activation.queries ?? []).map((query) =>
+      this.#watched(runId, () => this.#context.query(runId, query)),
+    );
     this.#context.advance(runId);
     if (activation.jobs.length === 0 && rounds.every((round) => round.commands.length === 0) && rounds.length === 1) {
       // Only questions were asked: the instance has lived through nothing.
       this.#context.retreat(runId);
     }
     return { status: 'done', rounds, ...(queries.length > 0 ? { queries } : {}) };
+  }
+
+  /** Says whose code is on the stack while it is. */
+  #watched<T>(runId: string, work: () => T): T {
+    const { watch } = this.#options;
+    watch?.(runId);
+    try {
+      return work();
+    } finally {
+      watch?.(undefined);
+    }
   }
 
   /** The first round: from a new instance, one that is rebuilt, or the one that is there. */
@@ -155,7 +166,7 @@ export class ActivationRunner {
     rounds: { jobs: WorkflowJob[]; commands: Command[] }[],
   ): Promise<ReturnType<WorkflowContext['takeRejection']>> {
     const { runId, workflowId, namespace, type } = activation;
-    const { clock, watch } = this.#options;
+    const { clock } = this.#options;
     const until = clock.monotonicMs() + activation.timeoutMs * LOCAL_SHARE;
     const locals = this.#locals.get(runId) ?? new Map<number, Local>();
     this.#locals.set(runId, locals);
@@ -175,13 +186,7 @@ export class ActivationRunner {
         jobs.push({ kind: 'local-activity-resolved', seq, attempt: 1, outcome: local.outcome });
         locals.delete(seq);
       }
-      watch?.(runId);
-      let next: ReturnType<WorkflowContext['round']>;
-      try {
-        next = this.#context.round(runId, jobs, undefined);
-      } finally {
-        watch?.(undefined);
-      }
+      const next = this.#watched(runId, () => this.#context.round(runId, jobs, undefined));
       if ('cause' in next) return next;
       rounds.push({ jobs, commands: next.commands });
       round = next;

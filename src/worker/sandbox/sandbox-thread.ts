@@ -1,14 +1,16 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import type { WireOutcome } from '../../common/index.ts';
+import type { Activation, ActivationResult, WireOutcome } from '../../common/index.ts';
+import type { FromKernel, ToKernel } from '../../contract/index.ts';
 import { assert, type Log, systemClock } from '../../core/index.ts';
 import { ActivationRunner } from './runner.ts';
-import type { FromSandbox, SandboxThreadData, ToSandbox } from './sandboxes.ts';
+import type { FromSandbox, RouteToSandbox, SandboxThreadData, ToSandbox } from './sandboxes.ts';
+import { Watched } from './watched.ts';
 
 /** A sandbox's own thread: workflow code runs here and nothing else does. */
 assert(parentPort, 'the sandbox thread is started as a worker thread');
 const host = parentPort;
 const { bundle, maxCachedRuns, failureErrorTypes, watched } = workerData as SandboxThreadData;
-const shared = new Int32Array(watched);
+const shared = new Watched(watched);
 let waiting: FromSandbox[] = [];
 let calls = 0;
 const locals = new Map<number, (outcome: WireOutcome) => void>();
@@ -19,7 +21,7 @@ function say(message: FromSandbox): void {
   queueMicrotask(() => {
     const batch = waiting;
     waiting = [];
-    host.postMessage(batch);
+    host.postMessage(JSON.stringify(batch));
   });
 }
 
@@ -31,7 +33,6 @@ const log: Log = {
 };
 
 let turning: Promise<void> | undefined;
-const numberOf = new Map<string, number>();
 
 const runner = new ActivationRunner({
   bundle,
@@ -47,8 +48,8 @@ const runner = new ActivationRunner({
     }),
   cancelLocalActivity: (runId, seq) => say({ kind: 'local-cancel', runId, seq }),
   localResolved: (runId, seq, attempt, outcome) => say({ kind: 'local-resolved', runId, seq, attempt, outcome }),
-  watch: (runId) => Atomics.store(shared, 0, runId === undefined ? 0 : (numberOf.get(runId) ?? 0)),
-  // All activations of one message share a turn, and their results a message.
+  watch: (runId) => (runId === undefined ? shared.leave() : shared.enter(runId)),
+  // All activations of one slice share a turn, and their results a message.
   turn: () => {
     turning ??= new Promise((resolve) => {
       setImmediate(() => {
@@ -60,20 +61,89 @@ const runner = new ActivationRunner({
   },
 });
 
-host.on('message', (batch: ToSandbox[]) => {
-  for (const message of batch) {
+/** How long activations are run one after another before their results are sent, in milliseconds. */
+const SLICE_MS = 1;
+
+/** An activation that stands in line, and who is told its result. */
+interface InLine {
+  activation: Activation;
+  answer: (result: ActivationResult) => void;
+}
+
+let line: InLine[] = [];
+let slicing = false;
+let inHand = 0;
+let quietAsked = false;
+
+/** Runs what stands in line, a slice at a time: the kernel commits the first results while the next are made. */
+function slice(): void {
+  const until = systemClock.monotonicMs() + SLICE_MS;
+  let done = 0;
+  for (const { activation, answer } of line) {
+    done++;
+    void runner.run(activation).then((result) => {
+      inHand--;
+      answer(result);
+      tellQuiet();
+    });
+    if (systemClock.monotonicMs() >= until) break;
+  }
+  line = line.slice(done);
+  slicing = line.length > 0;
+  if (slicing) setImmediate(slice);
+}
+
+function lineUp(activation: Activation, answer: InLine['answer']): void {
+  inHand++;
+  line.push({ activation, answer });
+}
+
+function tellQuiet(): void {
+  if (!quietAsked || inHand > 0) return;
+  quietAsked = false;
+  say({ kind: 'quiet' });
+}
+
+/** Talks to the kernel's own thread from now on, for one worker. */
+function route({ workerId, port }: RouteToSandbox): void {
+  let results: ToKernel[] = [];
+  port.on('message', (text: string) => {
+    for (const message of JSON.parse(text) as FromKernel[]) {
+      if (message.kind === 'evict') runner.evict(message.runId);
+      else if (message.kind === 'activate') {
+        const { runId, token } = message.activation;
+        lineUp(message.activation, (result) => {
+          results.push({ kind: 'activated', workerId, runId, token, result });
+          if (results.length > 1) return;
+          queueMicrotask(() => {
+            port.postMessage(JSON.stringify(results));
+            results = [];
+          });
+        });
+      }
+    }
+    if (!slicing) slice();
+  });
+}
+
+host.on('message', (given: string | RouteToSandbox) => {
+  if (typeof given !== 'string') {
+    route(given);
+    return;
+  }
+  for (const message of JSON.parse(given) as ToSandbox[]) {
     switch (message.kind) {
       case 'activate': {
-        const { n, activation } = message;
-        numberOf.set(activation.runId, n);
-        void runner.run(activation).then((result) => {
-          numberOf.delete(activation.runId);
-          say({ kind: 'result', n, result });
-        });
+        const { n } = message;
+        lineUp(message.activation, (result) => say({ kind: 'result', n, result }));
         break;
       }
       case 'evict':
         runner.evict(message.runId);
+        break;
+      case 'quiet?':
+        quietAsked = true;
+        tellQuiet();
         break;
       case 'local-done': {
         const resolve = locals.get(message.call);
@@ -83,6 +153,7 @@ host.on('message', (batch: ToSandbox[]) => {
       }
     }
   }
+  if (!slicing) slice();
 });
 
 say({ kind: 'ready' });

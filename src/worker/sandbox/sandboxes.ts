@@ -1,9 +1,10 @@
-import { fileURLToPath } from 'node:url';
-import { Worker } from 'node:worker_threads';
+import { type MessagePort, Worker } from 'node:worker_threads';
 import type { Activation, ActivationResult, WireOutcome } from '../../common/index.ts';
-import { type Clock, LIMITS, type Log, type Wait } from '../../core/index.ts';
+import { type ActivationRouter, laneOf } from '../../contract/index.ts';
+import { type Clock, LIMITS, type Log, sourceFile, type Wait } from '../../core/index.ts';
 import type { WorkflowBundle } from './bundle.ts';
 import { ActivationRunner, type LocalActivityCall } from './runner.ts';
+import { Watched, WATCHED_BYTES } from './watched.ts';
 
 /** What a sandbox is made with. */
 export interface SandboxOptions {
@@ -29,6 +30,10 @@ export interface SandboxOptions {
 export interface WorkflowSandbox {
   activate(activation: Activation): Promise<ActivationResult>;
   evict(runId: string): void;
+  /** Joins its threads to the kernel's, where it has threads and the kernel is near; undefined parts them. */
+  route?(workerId: string, router: ActivationRouter | undefined): void;
+  /** Waits until nothing that came by such a way is in hand. */
+  quiet?(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -67,11 +72,19 @@ export class InlineSandbox implements WorkflowSandbox {
 export type ToSandbox =
   | { kind: 'activate'; n: number; activation: Activation }
   | { kind: 'evict'; runId: string }
+  | { kind: 'quiet?' }
   | { kind: 'local-done'; call: number; outcome: WireOutcome };
+
+/** To a sandbox thread, by itself: the port to the kernel's thread. */
+export interface RouteToSandbox {
+  workerId: string;
+  port: MessagePort;
+}
 
 /** From it. */
 export type FromSandbox =
   | { kind: 'ready' }
+  | { kind: 'quiet' }
   | { kind: 'result'; n: number; result: ActivationResult }
   | { kind: 'local'; call: number; activity: LocalActivityCall }
   | { kind: 'local-cancel'; runId: string; seq: number }
@@ -88,48 +101,58 @@ export interface SandboxThreadData {
   bundle: WorkflowBundle;
   maxCachedRuns: number;
   failureErrorTypes: readonly string[];
-  /** [0]: the number of the activation whose code is on the stack, 0 for none. */
+  /** What `Watched` speaks of. */
   watched: SharedArrayBuffer;
 }
 
+/** Why a sandbox thread ended under a run's code. */
+type EndedFor = 'SPIN' | 'SANDBOX_LOST';
+
 interface Waiting {
   activation: Activation;
-  settle(result: ActivationResult): void;
+  settle(result: ActivationResult | 'culprit'): void;
 }
 
 /** One watched thread, begun again when it had to be ended. */
 class SandboxThread {
   readonly #options: SandboxOptions;
   readonly #waiting = new Map<number, Waiting>();
-  readonly #onCulprit: (runId: string) => void;
+  readonly #onCulprit: (runId: string, why: EndedFor) => void;
+  /** Told of each new thread. */
+  readonly #onBegun: () => void;
+  readonly #quiet: (() => void)[] = [];
   #thread: Worker | undefined;
-  #watched = new Int32Array(new SharedArrayBuffer(4));
+  #watched = new Watched(new SharedArrayBuffer(WATCHED_BYTES));
   #queue: ToSandbox[] = [];
   #next = 1;
   #seen = { n: 0, sinceMs: 0 };
-  #endedFor: 'SPIN' | undefined;
+  #endedFor: EndedFor | undefined;
   #closed = false;
 
-  constructor(options: SandboxOptions, onCulprit: (runId: string) => void) {
+  constructor(
+    options: SandboxOptions,
+    onCulprit: (runId: string, why: EndedFor) => void,
+    onBegun: () => void = () => undefined,
+  ) {
     this.#options = options;
     this.#onCulprit = onCulprit;
+    this.#onBegun = onBegun;
     this.#begin();
   }
 
   #begin(): void {
-    const name = import.meta.url.endsWith('.ts') ? './sandbox-thread.ts' : './sandbox-thread.js';
-    const watched = new SharedArrayBuffer(4);
-    this.#watched = new Int32Array(watched);
+    const watched = new SharedArrayBuffer(WATCHED_BYTES);
+    this.#watched = new Watched(watched);
     const { bundle, maxCachedRuns, failureErrorTypes = [], heapMb = 1024 } = this.#options;
-    const thread = new Worker(fileURLToPath(new URL(name, import.meta.url)), {
+    const thread = new Worker(sourceFile('worker/sandbox/sandbox-thread'), {
       name: 'pleach workflows',
       workerData: { bundle, maxCachedRuns, failureErrorTypes, watched } satisfies SandboxThreadData,
       resourceLimits: { maxOldGenerationSizeMb: heapMb },
       env: {},
     });
     this.#thread = thread;
-    thread.on('message', (batch: FromSandbox[]) => {
-      for (const message of batch) this.#receive(message);
+    thread.on('message', (text: string) => {
+      for (const message of JSON.parse(text) as FromSandbox[]) this.#receive(message);
     });
     thread.on('error', (error: Error) => this.#options.log.warn('a sandbox thread failed', { message: error.message }));
     thread.on('exit', () => this.#ended(thread));
@@ -157,6 +180,9 @@ class SandboxThread {
       case 'log':
         this.#options.log[message.level](message.message, message.fields);
         return;
+      case 'quiet':
+        for (const resolve of this.#quiet.splice(0)) resolve();
+        return;
       case 'ready':
         return;
     }
@@ -165,39 +191,25 @@ class SandboxThread {
   /** The thread is gone: the run whose code was on the stack fails its task, the others are asked for again. */
   #ended(thread: Worker): void {
     if (this.#thread !== thread) return;
-    const culprit = Atomics.load(this.#watched, 0);
+    const culprit = this.#watched.runId;
     const why = this.#endedFor ?? 'SANDBOX_LOST';
     this.#endedFor = undefined;
-    const waiting = [...this.#waiting];
+    const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
     this.#thread = undefined;
-    if (!this.#closed) this.#begin();
-    for (const [n, one] of waiting) {
-      const { activation } = one;
-      if (n !== culprit) {
-        one.settle({ status: 'miss' });
-        continue;
-      }
-      this.#onCulprit(activation.runId);
-      const spinMs = this.#options.spinMs ?? LIMITS.sandboxSpinMs;
-      one.settle({
-        status: 'failed',
-        cause: why,
-        failure: {
-          kind: 'application',
-          type: why === 'SPIN' ? 'WorkflowSpin' : 'SandboxLost',
-          message:
-            why === 'SPIN'
-              ? `workflow code of "${activation.type}" ran for ${spinMs} ms without giving way; a loop without an await?`
-              : `the sandbox ended while it ran "${activation.type}": its heap of ${this.#options.heapMb ?? 1024} MB is full, or it was ended from outside`,
-        },
-      });
+    if (culprit !== undefined) this.#onCulprit(culprit, why);
+    for (const resolve of this.#quiet.splice(0)) resolve();
+    if (!this.#closed) {
+      this.#begin();
+      this.#onBegun();
     }
+    // The culprit's is told by whoever asks for it again.
+    for (const one of waiting) one.settle(one.activation.runId === culprit ? 'culprit' : { status: 'miss' });
   }
 
   /** Looks whether the same code has been on the stack for too long. */
   watch(nowMs: number): void {
-    const n = Atomics.load(this.#watched, 0);
+    const n = this.#watched.number;
     if (n === 0 || n !== this.#seen.n) {
       this.#seen = { n, sinceMs: nowMs };
       return;
@@ -208,7 +220,8 @@ class SandboxThread {
     void this.#thread?.terminate();
   }
 
-  activate(activation: Activation): Promise<ActivationResult> {
+  /** @returns the result, or that the activation has ended its thread */
+  activate(activation: Activation): Promise<ActivationResult | 'culprit'> {
     return new Promise((settle) => {
       const n = this.#next++ & 0x7fffffff || this.#next++;
       this.#waiting.set(n, { activation, settle });
@@ -216,14 +229,27 @@ class SandboxThread {
     });
   }
 
-  /** Sends a turn's worth of messages together. */
+  /** Sends a turn's worth of messages together, as JSON text: to clone the objects would cost three times as much. */
   post(message: ToSandbox): void {
     this.#queue.push(message);
     if (this.#queue.length > 1) return;
     queueMicrotask(() => {
       const batch = this.#queue;
       this.#queue = [];
-      this.#thread?.postMessage(batch);
+      this.#thread?.postMessage(JSON.stringify(batch));
+    });
+  }
+
+  /** Hands the thread a port on which it talks to the kernel's. */
+  route(message: RouteToSandbox): void {
+    this.#thread?.postMessage(message, [message.port]);
+  }
+
+  /** Waits until the thread has nothing in hand. */
+  quiet(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#quiet.push(resolve);
+      this.post({ kind: 'quiet?' });
     });
   }
 
@@ -241,12 +267,16 @@ export class ThreadedSandbox implements WorkflowSandbox {
   readonly #threads: SandboxThread[];
   /** Runs that have ended a thread: activated apart from the others. */
   readonly #quarantined = new Set<string>();
+  /** Those whose activation of then has not been told so yet. */
+  readonly #untold = new Map<string, EndedFor>();
   #quarantine: SandboxThread | undefined;
+  #routed: { workerId: string; router: ActivationRouter } | undefined;
   readonly #watcher: Wait;
 
   constructor(options: SandboxOptions) {
     this.#options = options;
-    this.#threads = Array.from({ length: Math.max(1, options.threads) }, () => this.#thread());
+    const count = Math.max(1, options.threads);
+    this.#threads = Array.from({ length: count }, (_, lane) => this.#thread(() => this.#routeLane(lane)));
     const everyMs = Math.max(50, Math.min(1000, (options.spinMs ?? LIMITS.sandboxSpinMs) / 5));
     this.#watcher = options.clock.every(everyMs, () => {
       const nowMs = options.clock.monotonicMs();
@@ -255,24 +285,66 @@ export class ThreadedSandbox implements WorkflowSandbox {
     });
   }
 
-  #thread(): SandboxThread {
-    return new SandboxThread(this.#options, (runId) => this.#quarantined.add(runId));
+  #thread(onBegun?: () => void): SandboxThread {
+    return new SandboxThread(
+      this.#options,
+      (runId, why) => {
+        this.#quarantined.add(runId);
+        this.#untold.set(runId, why);
+        this.#routed?.router.divert(runId);
+      },
+      onBegun,
+    );
   }
 
   #threadOf(runId: string): SandboxThread {
     if (this.#quarantined.has(runId)) return (this.#quarantine ??= this.#thread());
-    if (this.#threads.length === 1) return this.#threads[0]!;
-    let hash = 0;
-    for (let i = 0; i < runId.length; i++) hash = (Math.imul(hash, 31) + runId.charCodeAt(i)) | 0;
-    return this.#threads[(hash >>> 0) % this.#threads.length]!;
+    return this.#threads[laneOf(runId, this.#threads.length)]!;
   }
 
-  activate(activation: Activation): Promise<ActivationResult> {
-    return this.#threadOf(activation.runId).activate(activation);
+  route(workerId: string, router: ActivationRouter | undefined): void {
+    this.#routed = router && { workerId, router };
+    for (const runId of this.#quarantined) router?.divert(runId);
+    this.#threads.forEach((_, lane) => this.#routeLane(lane));
+  }
+
+  #routeLane(lane: number): void {
+    if (!this.#routed) return;
+    const { workerId, router } = this.#routed;
+    this.#threads[lane]?.route({ workerId, port: router.open(lane, this.#threads.length) });
+  }
+
+  async activate(activation: Activation): Promise<ActivationResult> {
+    // Its thread ended while the kernel talked to it directly; this is the same activation, sent here for an answer.
+    if (this.#untold.has(activation.runId)) return this.#culprit(activation);
+    const result = await this.#threadOf(activation.runId).activate(activation);
+    return result === 'culprit' ? this.#culprit(activation) : result;
+  }
+
+  #culprit({ runId, type }: Activation): ActivationResult {
+    const why = this.#untold.get(runId) ?? 'SANDBOX_LOST';
+    this.#untold.delete(runId);
+    const { spinMs = LIMITS.sandboxSpinMs, heapMb = 1024 } = this.#options;
+    return {
+      status: 'failed',
+      cause: why,
+      failure: {
+        kind: 'application',
+        type: why === 'SPIN' ? 'WorkflowSpin' : 'SandboxLost',
+        message:
+          why === 'SPIN'
+            ? `workflow code of "${type}" ran for ${spinMs} ms without giving way; a loop without an await?`
+            : `the sandbox ended while it ran "${type}": its heap of ${heapMb} MB is full, or it was ended from outside`,
+      },
+    };
   }
 
   evict(runId: string): void {
     this.#threadOf(runId).post({ kind: 'evict', runId });
+  }
+
+  async quiet(): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.quiet()));
   }
 
   async close(): Promise<void> {
