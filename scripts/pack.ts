@@ -29,7 +29,8 @@ cpSync(join(root, 'src'), join(out, 'lib'), {
   recursive: true,
   filter: (from) => !from.endsWith('.ts') && !from.endsWith('.tsx'),
 });
-for (const name of ['README.md', 'LICENSE']) cpSync(join(root, name), join(out, name));
+for (const name of ['README.md', 'LICENSE', 'ARCHITECTURE.md', 'docs'])
+  cpSync(join(root, name), join(out, name), { recursive: true });
 
 const entries = subpaths.filter(hasEntry);
 await joinPackage(join(out, 'lib'), entries);
@@ -52,7 +53,7 @@ writeFileSync(
         './package.json': './package.json',
       },
       ...(hasEntry('cli') ? { bin: { pleach: './lib/entry/cli.js' } } : {}),
-      files: ['lib'],
+      files: ['lib', 'docs', 'ARCHITECTURE.md'],
       dependencies: own.dependencies,
     },
     undefined,

@@ -190,10 +190,13 @@ markInstances(QueryRejectedError, 'QueryRejectedError');
 export class QueryNotRegisteredError extends Error {
   /** INVALID_ARGUMENT. */
   readonly code: number;
+  /** Beyond the SDK: QUERY_NOT_REGISTERED where there is no handler, QUERY_FAILED where the handler threw. */
+  readonly pleachCode: ErrorCode;
 
-  constructor(message: string, code: number = status.INVALID_ARGUMENT) {
+  constructor(message: string, code: number = status.INVALID_ARGUMENT, pleachCode: ErrorCode = 'QUERY_NOT_REGISTERED') {
     super(message);
     this.code = code;
+    this.pleachCode = pleachCode;
   }
 }
 markInstances(QueryNotRegisteredError, 'QueryNotRegisteredError');

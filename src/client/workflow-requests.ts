@@ -100,7 +100,9 @@ export class WorkflowRequests {
     if ('failure' in answer) {
       // The field tells a query that failed and one that nobody answers apart by the message alone.
       const error = this.#errorOf(await codeWire(answer.failure, this.#client.converter.payloadCodecs, 'decode'));
-      throw Object.assign(new QueryNotRegisteredError(error.message), { cause: error });
+      const { code = '' } = answer.failure.kind === 'application' ? answer.failure : {};
+      const pleachCode = code === 'QUERY_NOT_REGISTERED' ? code : 'QUERY_FAILED';
+      throw Object.assign(new QueryNotRegisteredError(error.message, undefined, pleachCode), { cause: error });
     }
     return this.#decoded(answer.value);
   }

@@ -157,6 +157,7 @@ function convert(error: unknown, converter: PayloadConverter, depth: number): Wi
       ...(error.details?.length ? { details: toWireList(converter, error.details) } : {}),
       ...(nextRetryDelayMs === undefined ? {} : { nextRetryDelayMs }),
       ...(error.category ? { category: error.category } : {}),
+      ...(typeof raw.code === 'string' ? { code: cut(raw.code) } : {}),
     };
   }
   // The code of a system error (ECONNREFUSED, …) says more than its class: retry rules go by either.

@@ -1,7 +1,7 @@
 /**
  * The first import of every public entry: on a Node that is too old it throws one line that says so, where otherwise the
  * first missing built-in would speak. It holds only syntax that old versions parse. A module graph is linked before any
- * of it runs, so an entry reaches built-ins that old versions lack (`node:sqlite`) by lazy import alone.
+ * of it runs, so an entry reaches built-ins that old versions lack (`node:sqlite`) by lazy import or by `require`.
  *
  * Workflow code loads it too, in a sandbox that has no `process`: there it does nothing.
  */

@@ -141,9 +141,9 @@ export class Journal {
     void this.#run(true);
   }
 
-  /** Waits until all that was appended is durable. */
+  /** Waits until all that was appended is durable, or the store takes no writes: an engine on a full disk must end too. */
   async flushed(): Promise<void> {
-    if (this.#closed || (!this.#running && this.#queue.length === 0)) return;
+    if (this.#closed || this.#stalled || (!this.#running && this.#queue.length === 0)) return;
     await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
@@ -332,6 +332,7 @@ export class Journal {
   #stall(error: PleachError | undefined): void {
     if (this.#stalled === error || (this.#stalled && error && this.#stalled.code === error.code)) return;
     this.#stalled = error;
+    if (error) for (const resolve of this.#idle.splice(0)) resolve();
     this.#hooks.stalled(error);
   }
 

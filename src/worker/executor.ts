@@ -27,7 +27,7 @@ import {
   type Info,
 } from '../activity/index.ts';
 import type { AttemptCancelReason, AttemptTask } from '../contract/index.ts';
-import type { Clock, Log } from '../core/index.ts';
+import type { Clock, ErrorCode, Log } from '../core/index.ts';
 import { Heartbeats } from './heartbeats.ts';
 import type { ActivityExecuteInput, ActivityInterceptorsFactory } from './interceptors.ts';
 import type { Activities } from './options.ts';
@@ -289,10 +289,11 @@ class Cancellation {
 function notRegistered(type: string, activities: Activities): ApplicationFailure {
   const names = Object.keys(activities);
   const near = nearestNames(type, names);
-  return ApplicationFailure.create({
+  const failure = ApplicationFailure.create({
     type: 'NotFoundError',
-    message: `Activity function ${type} is not registered on this Worker, available activities: ${JSON.stringify(names)}${near.length > 0 ? `; near to it: ${near.join(', ')}` : ''}`,
+    message: `Activity function ${type} is not registered on this Worker, available activities: ${JSON.stringify(names)}${near.length > 0 ? `; near to it: ${near.join(', ')}` : ''}. Register it, or mend the name`,
   });
+  return Object.assign(failure, { code: 'ACTIVITY_NOT_REGISTERED' satisfies ErrorCode });
 }
 
 function detailsOf(reason: AttemptCancelReason): Details {

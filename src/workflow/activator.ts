@@ -283,8 +283,11 @@ export class Activator {
       const names = this.parts.workflowNames();
       const near = nearestNames(this.start.type, names);
       this.failTask(
-        new TypeError(
-          `no workflow "${this.start.type}" is exported; ${near.length > 0 ? `near to it: ${near.join(', ')}` : `there are: ${names.join(', ') || 'none'}`}`,
+        Object.assign(
+          new TypeError(
+            `no workflow "${this.start.type}" is exported; ${near.length > 0 ? `near to it: ${near.join(', ')}` : `there are: ${names.join(', ') || 'none'}`}. Export it under that name, or start it by another`,
+          ),
+          { code: 'WORKFLOW_NOT_REGISTERED' },
         ),
         'TYPE_NOT_REGISTERED',
       );
@@ -520,6 +523,7 @@ export class Activator {
           failure: {
             kind: 'application',
             type: 'QueryNotRegistered',
+            code: 'QUERY_NOT_REGISTERED',
             message: `Workflow did not register a handler for ${query.name}. Registered queries: [${names.join(' ')}]`,
           },
         };

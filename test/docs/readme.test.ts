@@ -1,19 +1,15 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, expect, it } from 'vitest';
+import { firstExample, readmeBlocks } from './readme-blocks.ts';
 
 const root = join(import.meta.dirname, '../..');
 const folder = mkdtempSync(join(tmpdir(), 'pleach-readme-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-/** The fenced blocks of a page, with their languages, in order. */
-function blocksOf(page: string): { language: string; text: string }[] {
-  return [...page.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].map(([, language = '', text = '']) => ({ language, text }));
-}
 
 /** Lays a `pleach` into the folder whose subpaths are the entries of the source. */
 function installPleach(into: string): void {
@@ -29,16 +25,24 @@ function installPleach(into: string): void {
   );
 }
 
+it('every block of the README is one that a test runs, or compares with what was printed', () => {
+  expect(readmeBlocks().map(({ language, text }) => language || text.trim())).toEqual([
+    'ts',
+    'ts',
+    'ts', // these here from the source, and in test/pack from the packed package
+    'sh', // in test/pack
+    'text', // what both print
+    'npm start', // in test/docs/readme.long.test.ts
+  ]);
+});
+
 it('the example of the README runs as it stands and prints what the README says', async () => {
-  const blocks = blocksOf(readFileSync(join(root, 'README.md'), 'utf8'));
-  const files = blocks.filter(({ language }) => language === 'ts');
-  const names = files.map(({ text }) => /^\/\/ (\S+)\n/.exec(text)?.[1]);
-  expect(names).toEqual(['workflows.ts', 'activities.ts', 'main.ts']);
-  const output = blocks.find(({ language }) => language === 'text')?.text;
+  const { files, output } = firstExample();
+  expect(Object.keys(files)).toEqual(['workflows.ts', 'activities.ts', 'main.ts']);
 
   installPleach(folder);
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
-  files.forEach(({ text }, index) => writeFileSync(join(folder, names[index] ?? ''), text));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
   const { stdout } = await promisify(execFile)(process.execPath, ['main.ts'], { cwd: folder, timeout: 15_000 });
 
   expect(stdout).toBe(output);

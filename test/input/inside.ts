@@ -138,3 +138,9 @@ export async function talk(first: string): Promise<string> {
   await condition(() => isDone);
   return current;
 }
+
+/** Calls an activity by a name, on a queue. */
+export async function callMisnamed(type: string, taskQueue?: string): Promise<unknown> {
+  const options = { startToCloseTimeout: '1 minute', ...(taskQueue === undefined ? {} : { taskQueue }) } as const;
+  return scheduleActivity(type, [], options);
+}

@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { crc32 } from 'node:zlib';
+import * as zlib from 'node:zlib';
 import type { Clock, NodeId, Partition, RunId } from '../../core/index.ts';
 import { PleachError } from '../../core/index.ts';
 import type {
@@ -138,7 +138,7 @@ export class SqliteStore implements Store {
         row.firstEventId,
         row.eventCount,
         row.time,
-        crc32(row.body),
+        zlib.crc32(row.body),
         row.body,
       );
     }
@@ -212,7 +212,7 @@ export class SqliteStore implements Store {
   async loadSegments(run: RunId, fromSeq: number, limit: number): Promise<SegmentRow[]> {
     return this.#read('loading a history', () =>
       (this.#sql.segments.all(runKey(run), fromSeq, limit) as unknown as RawSegment[]).map((raw) => {
-        if (crc32(raw.body) !== raw.crc) {
+        if (zlib.crc32(raw.body) !== raw.crc) {
           throw new PleachError(
             'DATABASE_CORRUPT',
             `segment ${raw.seq} of run ${run} does not match its checksum; other runs are unharmed. Restore the file from a backup, or terminate the run`,
