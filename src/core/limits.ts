@@ -48,6 +48,8 @@ export const LIMITS = {
   culpritsMax: 1000,
   /** How long after the death of its predecessor a node has queries and updates run apart. */
   waryMs: 60_000,
+  /** Within that time an activation that takes longer has its jobs committed without it, however long the line. */
+  waryActivationMs: 100,
   /** First and last wait between tries of a failing workflow task. */
   taskRetryFirstMs: 1_000,
   taskRetryMaxMs: 600_000,

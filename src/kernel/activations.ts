@@ -678,8 +678,8 @@ export class Activations {
       const ageMs = nowMs - activating.sentAtMs;
       if (ageMs < LIMITS.localActivationMs) break;
       if (run.committing || activating.loading) continue;
-      // Of an activation that ends the process, its jobs are all the trace there is: they wait for no line then.
-      if (!this.#node.isWary && !isSlow(activating, nowMs)) continue;
+      // Of an activation that ends the process, its jobs are all the trace there is: after an end they wait for no long line.
+      if (!isSlow(activating, nowMs) && !(this.#node.isWary && ageMs >= LIMITS.waryActivationMs)) continue;
       if (ageMs > activating.timeoutMs) {
         this.#failed(run, activating, 'SPIN', {
           kind: 'timeout',
