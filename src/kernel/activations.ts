@@ -678,8 +678,7 @@ export class Activations {
       const ageMs = nowMs - activating.sentAtMs;
       if (ageMs < LIMITS.localActivationMs) break;
       if (run.committing || activating.loading) continue;
-      // Of an activation that ends the process, its jobs are all the trace there is: they wait for no line then.
-      if (!this.#node.isWary && !isSlow(activating, nowMs)) continue;
+      if (!isSlow(activating, nowMs)) continue;
       if (ageMs > activating.timeoutMs) {
         this.#failed(run, activating, 'SPIN', {
           kind: 'timeout',
@@ -920,12 +919,12 @@ function requireWithin({ workflowId, state }: LiveRun): void {
 
 /**
  * Whether an activation takes long, the line that it stands in allowed for. Without that allowance a busy worker would
- * have the jobs of each step committed alone: more rows, just when there is most to do.
+ * have the jobs of each step committed alone: more rows, just when there is most to do. It has an end, since of an
+ * activation that makes V8 abort the process its jobs are all the trace there is, and no such code is as quick as that.
  */
 function isSlow({ worker, sentAtMs }: Activating, nowMs: number): boolean {
-  return (
-    nowMs - sentAtMs >= LIMITS.localActivationMs + (LIMITS.localActivationInLineMicros * worker.activations) / 1000
-  );
+  const allowedMs = LIMITS.localActivationMs + (LIMITS.localActivationInLineMicros * worker.activations) / 1000;
+  return nowMs - sentAtMs >= Math.min(allowedMs, LIMITS.localActivationMsMax);
 }
 
 function startOf(run: { arrived: readonly Arrival[] } | { arrivals: readonly Arrival[] }) {
