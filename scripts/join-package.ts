@@ -1,12 +1,12 @@
-import { readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import { build, type BuildOptions, type Plugin } from 'esbuild';
 
 /** How a joined file finds the one that knows where the package lies: a name of the package's own. */
 export const PLACE = '#place';
 
-/** The threads' first files. They share nothing with the main thread but messages, so each is whole in itself. */
-const THREADS = ['engine/kernel-thread', 'worker/sandbox/sandbox-thread'];
+/** First files of threads and processes. They share nothing with whoever starts them but messages: each is whole. */
+const STARTED = ['engine/kernel-thread', 'worker/sandbox/sandbox-thread', 'worker/sandbox/quarantine-process'];
 
 /** What workflow code is bundled from in the user's process: it stays as it was compiled, a file for each module. */
 const WORKFLOW_SOURCES = ['entry/workflow', 'entry/common', 'workflow/index'];
@@ -48,13 +48,23 @@ export async function joinPackage(lib: string, entries: readonly string[]): Prom
   kept.add(join(lib, 'core/place.js'));
   await build({
     ...common,
-    entryPoints: THREADS.map((name) => join(lib, `${name}.js`)),
+    entryPoints: STARTED.map((name) => join(lib, `${name}.js`)),
     outdir: lib,
     outbase: lib,
     allowOverwrite: true,
   });
-  for (const name of THREADS) kept.add(join(lib, `${name}.js`));
+  for (const name of STARTED) kept.add(join(lib, `${name}.js`));
   removeJoined(lib, kept);
+  requireFound(lib);
+}
+
+/** Fails where a joined file asks for one that is not in the package. */
+function requireFound(lib: string): void {
+  for (const name of readdirSync(lib, { recursive: true, encoding: 'utf8' })) {
+    if (!name.endsWith('.js')) continue;
+    for (const [, path] of readFileSync(join(lib, name), 'utf8').matchAll(/\bsourceFile\(["']([^"']+)["']\)/g))
+      if (!existsSync(join(lib, `${path}.js`))) throw new Error(`${name} starts ${path}, which the package lacks`);
+  }
 }
 
 /** Removes the modules that have gone into joined files; their declarations stay. */

@@ -17,6 +17,7 @@ export * from './ids.ts';
 export * from './limits.ts';
 export * from './load-module.ts';
 export * from './log.ts';
-export * from './place.ts';
+// By name: the published package imports this one file from outside the file that the rest is joined into.
+export { sourceExtension, sourceFile, sourceRoot } from './place.ts';
 export * from './ports.ts';
 export * from './system.ts';

@@ -40,6 +40,14 @@ export const LIMITS = {
   workflowTaskTimeoutMs: 10_000,
   /** How long one activation may run without a sign of life before its sandbox is ended. */
   sandboxSpinMs: 5_000,
+  /** How long a quarantine process without work is kept. */
+  quarantineIdleMs: 30_000,
+  /** What a process says at its end that is kept for the message. */
+  quarantineSaidBytes: 4096,
+  /** Runs that a worker remembers for having ended a sandbox. */
+  culpritsMax: 1000,
+  /** How long after the death of its predecessor a node has queries and updates run apart. */
+  waryMs: 60_000,
   /** First and last wait between tries of a failing workflow task. */
   taskRetryFirstMs: 1_000,
   taskRetryMaxMs: 600_000,

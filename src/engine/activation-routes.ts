@@ -79,7 +79,8 @@ export class ActivationRoutes {
         }
         const runId = message.kind === 'activate' ? message.activation.runId : message.runId;
         const route = this.#routes.get(message.workerId);
-        const lane = route?.diverted.has(runId) ? undefined : route?.lanes[laneOf(runId, route.lanes.length)];
+        const isApart = route?.diverted.has(runId) || (message.kind === 'activate' && message.activation.suspect);
+        const lane = isApart ? undefined : route?.lanes[laneOf(runId, route.lanes.length)];
         if (!route || !lane) {
           channel.send(message);
           return;

@@ -15,7 +15,7 @@ import { decideAdmissions } from './admit-commands.ts';
 import { closedError } from './closed-error.ts';
 import { closeRun } from './close-run.ts';
 import type { JournalEntry, OutMessage } from './journal.ts';
-import type { Activating, Arrival, LiveRun, WaitingQuery } from './live-run.ts';
+import type { Activating, Arrival, Carried, LiveRun, WaitingQuery } from './live-run.ts';
 import { applySegment, isDelivered } from './machine/fold.ts';
 import { stageOf, type TimerState } from './machine/state.ts';
 import type { KernelNode } from './node.ts';
@@ -24,6 +24,14 @@ import type { WorkerHandle } from './workers.ts';
 
 /** What is done when a segment is on the disk, and not before. */
 type Effect = () => void;
+
+/** Facts that whoever goes on with a run that is read anew notes for itself. */
+const NOTED_ANEW: ReadonlySet<Job['kind']> = new Set<Job['kind']>([
+  'activity-started',
+  'admission-awaited',
+  'admission-decided',
+  'task-failed',
+]);
 
 const CLOSING = new Set<Command['kind']>(['complete', 'fail', 'cancel', 'continue-as-new']);
 
@@ -61,8 +69,33 @@ export class Activations {
 
   /** Takes a job in. It counts from here on, and is acknowledged when it is durable. */
   arrive(run: LiveRun, arrival: Arrival): void {
+    if (run.dropped) {
+      this.#arriveAnew(run, arrival);
+      return;
+    }
     run.arrived.push(arrival);
     this.pump(run);
+  }
+
+  /** The run has left memory since it was looked up: parked, read anew, or closed, which the arrival is told. */
+  #arriveAnew(run: LiveRun, arrival: Arrival): void {
+    const node = this.#node;
+    if (node.ended) return;
+    const tell = (error: PleachError): void => {
+      if (node.ended) return;
+      node.inbox.discard(arrival);
+      arrival.refused?.(error);
+    };
+    node.store
+      .findRuns([{ runId: run.id }])
+      .then(async ([row]) => {
+        const again = row && (await node.load(row));
+        if (again) this.arrive(again, arrival);
+        else tell(closedError({ workflowId: run.workflowId, id: run.id, state: row ?? run.state }));
+      })
+      .catch((error: unknown) =>
+        tell(error instanceof PleachError ? error : new PleachError('UNEXPECTED', messageOf(error), {})),
+      );
   }
 
   /** A job without anyone who waits for its acknowledgement. */
@@ -72,6 +105,15 @@ export class Activations {
 
   /** Asks a question of the run's instance, as soon as nothing undurable is in it. */
   ask(run: LiveRun, query: WaitingQuery): void {
+    if (run.dropped) {
+      const { workflowId } = run;
+      query.fail(
+        new PleachError('QUERY_FAILED', `workflow "${workflowId}" left memory as it was asked; ask again`, {
+          workflowId,
+        }),
+      );
+      return;
+    }
     run.queries.push(query);
     this.pump(run);
   }
@@ -229,12 +271,20 @@ export class Activations {
       jobs,
     };
     if (history) activation.history = history;
+    if (this.#isSuspect(run, activating)) activation.suspect = true;
     if (activating.queries.length > 0) activation.queries = activating.queries.map(({ query }) => query);
     activating.worker.channel.send({
       kind: 'activate',
       workerId: activating.worker.registration.workerId,
       activation,
     });
+  }
+
+  #isSuspect(run: LiveRun, activating: Activating): boolean {
+    if (run.suspect || !this.#node.isWary) return run.suspect;
+    const updatesOnly =
+      !activating.jobsDurable && activating.arrivals.every(({ job }) => job.kind === 'update-requested');
+    return activating.queries.length > 0 || updatesOnly;
   }
 
   /** An activation came back. One whose token is not current has been superseded, and its instance with it. */
@@ -273,6 +323,7 @@ export class Activations {
     const node = this.#node;
     const { state } = run;
     this.#release(run, activating);
+    run.suspect = false;
     const arrivals = activating.jobsDurable ? [] : activating.arrivals;
     const answers = () => answerQueries(activating.queries, result.queries);
     const rounds = result.rounds;
@@ -468,7 +519,12 @@ export class Activations {
     run.committing = true;
     run.writing = options.arrivals;
     this.counts.segments++;
-    const inboxDone = options.arrivals.flatMap(({ inbox }) => (inbox ? [inbox] : []));
+    const inboxDone: NonNullable<JournalEntry['inboxDone']> = [];
+    const messages = options.messages ?? [];
+    for (const { inbox, answer } of options.arrivals) {
+      if (inbox) inboxDone.push(inbox);
+      if (answer) messages.push(answer);
+    }
     const entry: JournalEntry = {
       partition: run.partition,
       segments: [
@@ -482,16 +538,23 @@ export class Activations {
           body,
         },
       ],
-      messages: [...(options.messages ?? []), ...options.arrivals.flatMap(({ answer }) => (answer ? [answer] : []))],
+      messages,
       ...(inboxDone.length > 0 ? { inboxDone } : {}),
       durable: (messages) => {
         if (run.dropped) return;
         run.committing = false;
+        run.refusals = 0;
         run.writing = [];
         for (const arrival of options.arrivals) arrival.acknowledged?.();
         node.inbox.sent(messages);
         options.durable?.();
-        if (run.state.closing && run.activating) this.#release(run, run.activating);
+        if (run.state.closing && run.activating) {
+          // Closed under an activation: what it carried and was not durable comes too late, and is told so.
+          const { activating } = run;
+          this.#release(run, activating);
+          if (!activating.jobsDurable) run.arrived.unshift(...activating.arrivals);
+          run.queries.unshift(...activating.queries);
+        }
         afterClose?.();
         const held = run.heldResult;
         run.heldResult = undefined;
@@ -500,17 +563,66 @@ export class Activations {
         node.arm();
       },
       refused: (error) => {
-        for (const arrival of options.arrivals) arrival.refused?.(error);
         options.refused?.(error);
-        // What memory holds is no longer what the disk holds.
-        node.drop(run);
-        if (!run.unwritten) void node.load(run.row);
+        this.#readAnew(run, options.arrivals, error);
       },
     };
     const afterClose = run.state.closing ? closeRun(node, run, entry) : undefined;
     if (node.plantedBug === 'acknowledge-before-commit')
       for (const arrival of options.arrivals) arrival.acknowledged?.();
     node.appendFor(run, entry);
+  }
+
+  /**
+   * The store refused a segment for itself, so memory is ahead of the disk: the run is read anew. Whoever waits for a job
+   * of that segment is told; what nobody would send again is put back, with all that had come since.
+   */
+  #readAnew(run: LiveRun, refused: Arrival[], error: PleachError): void {
+    const node = this.#node;
+    const { activating } = run;
+    if (activating) this.#release(run, activating);
+    for (const arrival of refused) arrival.refused?.(error);
+    const kept = [
+      ...refused.filter((arrival) => !arrival.refused),
+      ...(activating && !activating.jobsDurable ? activating.arrivals : []),
+      ...run.arrived.splice(0),
+    ].filter(({ job }) => !NOTED_ANEW.has(job.kind));
+    const { resultWaiters, updateWaiters, refusals } = run;
+    const queries = [...(activating?.queries ?? []), ...run.queries.splice(0)];
+    node.drop(run);
+    node.carry(run.id, { arrived: kept, queries, resultWaiters, updateWaiters, refusals: refusals + 1 });
+    const again = (): void => {
+      node.store
+        .findRuns([{ runId: run.id }])
+        .then(([row]) => row && node.load(row))
+        .then(
+          (found) => {
+            if (!found && !node.ended) this.#giveUp(node.takeCarried(run.id), error);
+          },
+          (failure: unknown) => {
+            node.log.error('a run whose segment was refused cannot be read', {
+              run: run.id,
+              message: messageOf(failure),
+            });
+            if (!node.ended) node.clock.after(LIMITS.taskRetryFirstMs, again);
+          },
+        );
+    };
+    // At once the first time; a segment that is refused again and again must not keep the store busy.
+    if (refusals === 0) again();
+    else node.clock.after(Math.min(LIMITS.taskRetryFirstMs * 2 ** (refusals - 1), LIMITS.taskRetryMaxMs), again);
+  }
+
+  /** The run is not there: its first segment was refused. What else had come for it is told so, or delivered once more. */
+  #giveUp(carried: Carried | undefined, error: PleachError): void {
+    if (!carried) return;
+    for (const arrival of carried.arrived) {
+      arrival.redeliver?.();
+      arrival.refused?.(error);
+    }
+    for (const query of carried.queries) query.fail(error);
+    for (const waiter of carried.resultWaiters) waiter.fail(error);
+    for (const waiters of carried.updateWaiters.values()) for (const waiter of waiters) waiter.fail(error);
   }
 
   // ---- jobs without an activation ----
@@ -545,22 +657,6 @@ export class Activations {
     this.pump(run);
   }
 
-  /** Sends messages of a run in a commit of their own; the run need not be quiet. */
-  noteWithMessages(run: LiveRun, messages: OutMessage[]): void {
-    const node = this.#node;
-    // A message is keyed by its sender's segment, so it goes with an empty one.
-    const wait = (): void => {
-      if (run.dropped) return;
-      if (run.committing || run.activating) {
-        node.clock.soon(wait);
-        return;
-      }
-      const segment = this.#apply(run, node.now(), [{ jobs: [] }], undefined);
-      if (segment) this.#write(run, segment, { arrivals: [], messages });
-    };
-    wait();
-  }
-
   /** Looks every few milliseconds for activations that take long: their jobs are made durable without them. */
   #sweepLater(): void {
     if (this.#sweeper || this.#stopped) return;
@@ -582,7 +678,8 @@ export class Activations {
       const ageMs = nowMs - activating.sentAtMs;
       if (ageMs < LIMITS.localActivationMs) break;
       if (run.committing || activating.loading) continue;
-      if (!isSlow(activating, nowMs)) continue;
+      // Of an activation that ends the process, its jobs are all the trace there is: they wait for no line then.
+      if (!this.#node.isWary && !isSlow(activating, nowMs)) continue;
       if (ageMs > activating.timeoutMs) {
         this.#failed(run, activating, 'SPIN', {
           kind: 'timeout',
@@ -616,6 +713,7 @@ export class Activations {
   ): void {
     this.#release(run, activating);
     this.counts.failures++;
+    run.suspect = cause === 'SPIN' || cause === 'SANDBOX_LOST';
     this.#forgetInstance(run);
     if (activating.arrivals.length === 0 && activating.delivered === 0 && run.state.localPending.size === 0) {
       // Only questions were asked: they fail, and the run itself stands as it stood.
@@ -672,13 +770,17 @@ export class Activations {
     }
   }
 
-  /** A worker went away: what it was at is given to another. */
-  workerGone(worker: WorkerHandle): void {
+  /**
+   * A worker went away: what it was at is given to another.
+   * @param isLost it said nothing before: its process may have died of what it was at
+   */
+  workerGone(worker: WorkerHandle, isLost: boolean): void {
     for (const run of this.#node.runs.values()) {
       if (run.sticky?.worker === worker) run.sticky = undefined;
       const activating = run.activating;
       if (activating?.worker !== worker) continue;
       this.#release(run, activating);
+      run.suspect ||= isLost;
       run.heldResult = undefined;
       if (!activating.jobsDurable) run.arrived.unshift(...activating.arrivals);
       run.queries.unshift(...activating.queries);

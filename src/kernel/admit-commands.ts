@@ -7,6 +7,8 @@ import type { KernelNode } from './node.ts';
 /** What of a run's commands is asked for. */
 const ASKED = new Set<Command['kind']>(['schedule-activity', 'start-child']);
 
+const NONE: ReadonlySet<Command> = new Set();
+
 /**
  * Asks for admission of a run's commands. What is decided at once is noted among `facts`, in the commands' own segment,
  * so that it is durable before the effect it admits; what is promised is parked.
@@ -18,9 +20,9 @@ export function decideAdmissions(
   commands: readonly Command[],
   facts: Job[],
 ): ReadonlySet<Command> {
-  const held = new Set<Command>();
   const { admission } = node;
-  if (!admission) return held;
+  if (!admission) return NONE;
+  const held = new Set<Command>();
   for (const command of commands) {
     if (!ASKED.has(command.kind)) continue;
     const asked = command as Asked;

@@ -9,7 +9,7 @@ import {
 import type { AttemptCancelReason, AttemptTask } from '../contract/index.ts';
 import { isUuid, LIMITS, type PleachError, type RunId, type Wait } from '../core/index.ts';
 import type { AttemptRow } from '../store/index.ts';
-import type { LiveRun } from './live-run.ts';
+import { findUndurable, type LiveRun } from './live-run.ts';
 import type { ActivityState } from './machine/state.ts';
 import type { KernelNode } from './node.ts';
 import {
@@ -202,6 +202,8 @@ export class Attempts {
       const activity = run?.state.activities.get(task.seq);
       if (!run || !activity || activity.phase !== 'scheduled' || run.state.paused || run.state.closing) continue;
       if (this.#holdsCurrent(activity)) continue;
+      // In line twice, as after a pause or a recovery: its start may be noted already, and not applied yet.
+      if (findUndurable(run, ({ job }) => job.kind === 'activity-started' && job.seq === task.seq)) continue;
       // The start is on the disk before the first instruction.
       const facts: Job[] = [];
       const effects: (() => void)[] = [];
@@ -416,7 +418,13 @@ export class Attempts {
       segments: [],
       attempts: [{ run: run.id, seq: activity.seq, body: encoder.encode(JSON.stringify(body)) }],
       durable,
-      refused: (error: PleachError) => this.#node.log.error('an attempt row was refused', { message: error.message }),
+      refused: (error: PleachError) => {
+        this.#node.log.error('an attempt row was refused; it is tried again', { message: error.message });
+        this.#node.clock.after(LIMITS.taskRetryFirstMs, () => {
+          if (!run.dropped && run.state.activities.get(activity.seq) === activity)
+            this.#writeRow(run, activity, durable);
+        });
+      },
     });
   }
 
@@ -677,6 +685,7 @@ export class Attempts {
     }
     const answered = new Set<number>();
     for (const job of run.state.undelivered) if (job.kind === 'activity-resolved') answered.add(job.seq);
+    for (const { job } of run.arrived) if (job.kind === 'activity-resolved') answered.add(job.seq);
     for (const activity of run.state.activities.values()) if (!answered.has(activity.seq)) this.#resume(run, activity);
   }
 

@@ -53,6 +53,7 @@ export class ClosedQueries {
       jobs: [],
       queries: [query],
       readOnly: true,
+      ...(node.isWary ? { suspect: true } : {}),
     };
     return new Promise((answer, fail) => {
       this.#asked.set(token, { worker, answer, fail });

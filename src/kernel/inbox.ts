@@ -9,7 +9,7 @@ import type {
   WireRunRef,
   WorkflowJob,
 } from '../common/index.ts';
-import { messageOf, type RunId } from '../core/index.ts';
+import { LIMITS, messageOf, type RunId } from '../core/index.ts';
 import type { InboxKey } from '../store/index.ts';
 import type { OutMessage } from './journal.ts';
 import type { Arrival, LiveRun } from './live-run.ts';
@@ -88,7 +88,10 @@ export class Inbox {
     const text = keyText(key);
     if (this.#taken.has(text)) return;
     this.#taken.add(text);
-    const message = JSON.parse(decoder.decode(body)) as Message;
+    this.#lineUp(key, JSON.parse(decoder.decode(body)) as Message);
+  }
+
+  #lineUp(key: InboxKey, message: Message): void {
     // One after another for each receiver: looking two up at once could turn their order round.
     const receiver = receiverOf(message);
     const before = this.#lines.get(receiver) ?? Promise.resolve();
@@ -103,9 +106,15 @@ export class Inbox {
     });
     mine.catch((error: unknown) => {
       if (this.#node.ended) return;
-      this.#taken.delete(text);
       this.#node.log.warn('a message could not be applied; it is tried again', { message: messageOf(error) });
-      this.#node.clock.after(1000, () => this.#deliver(key, body));
+      this.#later(key, message);
+    });
+  }
+
+  /** Applies a message after a while: it stays taken until then. */
+  #later(key: InboxKey, message: Message): void {
+    this.#node.clock.after(LIMITS.taskRetryFirstMs, () => {
+      if (!this.#node.ended) this.#lineUp(key, message);
     });
   }
 
@@ -116,7 +125,7 @@ export class Inbox {
         return;
       case 'job': {
         const run = await this.#runOf(message.namespace, { workflowId: message.workflowId, runId: message.runId });
-        if (run) this.#arrive(run, key, message.job);
+        if (run) this.#arrive(run, key, message, message.job);
         else this.#done(key);
         return;
       }
@@ -135,6 +144,7 @@ export class Inbox {
         this.#arrive(
           run,
           key,
+          message,
           {
             kind: 'signalled',
             name,
@@ -168,6 +178,7 @@ export class Inbox {
         this.#arrive(
           run,
           key,
+          message,
           {
             kind: 'cancel-requested',
             ...(message.reason ? { reason: message.reason } : {}),
@@ -192,7 +203,7 @@ export class Inbox {
           );
         } else if (run.state.cancelRequested) this.#done(key);
         else
-          this.#arrive(run, key, {
+          this.#arrive(run, key, message, {
             kind: 'cancel-requested',
             reason: 'the parent has closed',
             requestId: message.requestId,
@@ -209,6 +220,7 @@ export class Inbox {
       inbox: key,
       answer: (runId) => this.#answerJob(key, reply, { kind: 'child-started', seq: reply.seq, runId }),
       acknowledged: () => this.#taken.delete(keyText(key)),
+      refused: () => this.#later(key, message),
     });
     if (started.status === 'started') return;
     if (started.status === 'repeated') {
@@ -226,7 +238,14 @@ export class Inbox {
     );
   }
 
-  #arrive(run: LiveRun, key: InboxKey, job: WorkflowJob, answer?: OutMessage, refusal?: OutMessage): void {
+  #arrive(
+    run: LiveRun,
+    key: InboxKey,
+    message: Message,
+    job: WorkflowJob,
+    answer?: OutMessage,
+    refusal?: OutMessage,
+  ): void {
     const arrival: Arrival = {
       job,
       inbox: key,
@@ -234,6 +253,7 @@ export class Inbox {
       ...(refusal ? { refusal } : {}),
       atMs: this.#node.clock.monotonicMs(),
       acknowledged: () => this.#taken.delete(keyText(key)),
+      redeliver: () => this.#later(key, message),
     };
     if (!this.#expects(run, job)) {
       this.#done(key);
@@ -276,7 +296,7 @@ export class Inbox {
         this.#taken.delete(keyText(key));
         this.sent(messages);
       },
-      refused: () => this.#taken.delete(keyText(key)),
+      refused: () => this.#node.clock.after(LIMITS.taskRetryFirstMs, () => this.#done(key, answer)),
     });
   }
 
@@ -300,11 +320,6 @@ export class Inbox {
       // Closed between look-up and load: it may go on in another run.
       if (run || row.status !== 'RUNNING') return run;
     }
-  }
-
-  /** Sends a message in a commit of its own, where the command that asks for it is durable already. */
-  send(run: LiveRun, message: OutMessage): void {
-    this.#node.activations.noteWithMessages(run, [message]);
   }
 
   // ---- what commands send ----

@@ -19,8 +19,19 @@ export interface Arrival {
   acknowledged?: () => void;
   /** Told when it never will be: the run has closed, or the store refuses it. */
   refused?: (error: PleachError) => void;
+  /** Has the message it came as delivered once more, where its run was never begun. */
+  redeliver?: () => void;
   /** When it came, monotonic. */
   atMs: number;
+}
+
+/** What is kept of a run that is read anew, for whoever reads it. */
+export interface Carried {
+  arrived: Arrival[];
+  queries: WaitingQuery[];
+  resultWaiters: LiveRun['resultWaiters'];
+  updateWaiters: LiveRun['updateWaiters'];
+  refusals: number;
 }
 
 /** A query that waits for an answer. */
@@ -81,6 +92,8 @@ export class LiveRun {
   taskAttempts = 0;
   retryTaskAt = 0;
   retryTask: Deadline | undefined;
+  /** Its code may end the process that runs it: it is activated apart until an activation of it has come back. */
+  suspect = false;
   readonly timers = new Map<number, Deadline>();
   readonly activityDeadlines = new Map<number, Deadline>();
   /** Start delay, run time-out, execution time-out. */
@@ -90,6 +103,8 @@ export class LiveRun {
   readonly updateWaiters = new Map<string, UpdateWaiter[]>();
   /** Gives slots back that attempts have taken whose start is not durable yet; called when the run is given up. */
   readonly reservations = new Set<() => void>();
+  /** How often in a row the store has refused a segment of it. */
+  refusals = 0;
   /** Given up: a stale callback must leave it alone. */
   dropped = false;
 

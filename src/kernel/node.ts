@@ -23,7 +23,7 @@ import { ClosedQueries } from './closed-queries.ts';
 import { Deadlines } from './deadlines.ts';
 import { Inbox } from './inbox.ts';
 import { Journal, type JournalEntry } from './journal.ts';
-import { LiveRun, workflowKey } from './live-run.ts';
+import { type Carried, LiveRun, workflowKey } from './live-run.ts';
 import { applySegment } from './machine/fold.ts';
 import { emptyState, type RunState } from './machine/state.ts';
 import { Peer } from './peer.ts';
@@ -85,6 +85,7 @@ export class KernelNode {
   ended = false;
   readonly #cachedRunsMax: number;
   readonly #onEnded: ((error: PleachError | undefined) => void) | undefined;
+  readonly #carried = new Map<RunId, Carried>();
   readonly #loading = new Map<RunId, Promise<LiveRun | undefined>>();
   #timer: Wait | undefined;
   #timerAt = Infinity;
@@ -93,8 +94,11 @@ export class KernelNode {
   #storedWakeAt = Infinity;
   #waking = false;
   readonly #ttlMs: number;
+  /** The node before this one ended without giving the store back. */
+  readonly #wasAbandoned: boolean;
+  readonly #waryUntilMs: number;
 
-  private constructor(id: NodeId, journal: (node: KernelNode) => Journal, options: NodeOptions) {
+  private constructor(id: NodeId, journal: (node: KernelNode) => Journal, wasAbandoned: boolean, options: NodeOptions) {
     this.id = id;
     this.clock = options.clock;
     this.random = options.random;
@@ -104,6 +108,8 @@ export class KernelNode {
     this.plantedBug = options.plantedBug;
     this.waitingJobsMax = options.waitingJobsMax ?? LIMITS.waitingJobsMax;
     this.#ttlMs = options.leaseTtlMs ?? LIMITS.leaseTtlMs;
+    this.#wasAbandoned = wasAbandoned;
+    this.#waryUntilMs = wasAbandoned ? options.clock.monotonicMs() + LIMITS.waryMs : -Infinity;
     this.#cachedRunsMax = options.cachedRunsMax ?? LIMITS.cachedRunsMax;
     this.#onEnded = options.ended;
     this.activations = new Activations(this);
@@ -157,6 +163,7 @@ export class KernelNode {
             },
           },
         }),
+      answer.wasAbandoned,
       options,
     );
     node.#scheduleRenewal();
@@ -171,6 +178,14 @@ export class KernelNode {
     for (const queue of this.queues.values())
       for (const worker of queue.workers) if (worker.tokens.size > 0) return false;
     return true;
+  }
+
+  /**
+   * Whether the process before this one has just died and may have died of workflow code: activations that leave no
+   * trace in the store (queries, updates) are then run apart, since nothing would tell which of them it was.
+   */
+  get isWary(): boolean {
+    return this.clock.monotonicMs() < this.#waryUntilMs;
   }
 
   /** Store time. */
@@ -235,14 +250,39 @@ export class KernelNode {
     if (this.plantedBug === 'recover-without-request-ids') state.requestIds.clear();
     this.runs.set(run.id, run);
     this.openRuns.set(workflowKey(run.namespace, run.workflowId), run);
+    const carried = this.takeCarried(run.id);
+    if (carried) {
+      run.arrived.push(...carried.arrived);
+      run.queries.push(...carried.queries);
+      run.resultWaiters.push(...carried.resultWaiters);
+      for (const [updateId, waiters] of carried.updateWaiters) run.updateWaiters.set(updateId, waiters);
+      run.refusals = carried.refusals;
+    }
     this.attempts.recover(run, attempts);
     resumeAdmissions(this, run);
     for (const timer of state.timers.values()) this.activations.armTimer(run, timer);
     this.activations.armRun(run);
     if (state.taskFailure) run.taskAttempts = 1;
+    // Jobs without an answer, of a run that was live when its process died: its activation may be what ended it. An
+    // activation that takes longer than 5 ms has its jobs on the disk, and none that aborts is so quick.
+    run.suspect =
+      (this.#wasAbandoned && row.wakeAt === undefined && state.undelivered.length > 0) ||
+      state.taskFailure?.cause === 'SPIN' ||
+      state.taskFailure?.cause === 'SANDBOX_LOST';
     this.#trim();
     this.activations.pump(run);
     return run;
+  }
+
+  /** Keeps what a run that is read anew must have again; it is there before anything else happens to the run. */
+  carry(run: RunId, carried: Carried): void {
+    this.#carried.set(run, carried);
+  }
+
+  takeCarried(run: RunId): Carried | undefined {
+    const carried = this.#carried.get(run);
+    this.#carried.delete(run);
+    return carried;
   }
 
   /** Folds a run's segments, open or closed. */

@@ -38,7 +38,7 @@ export class Peer {
         return;
       }
       case 'unregister':
-        this.#unregister(message.workerId);
+        this.#unregister(message.workerId, false);
         return;
       case 'activated': {
         const worker = this.#workers.get(message.workerId);
@@ -136,12 +136,12 @@ export class Peer {
       });
   }
 
-  #unregister(workerId: string): void {
+  #unregister(workerId: string, isLost: boolean): void {
     const worker = this.#workers.get(workerId);
     if (!worker) return;
     this.#workers.delete(workerId);
     this.#leave(worker);
-    this.#node.activations.workerGone(worker);
+    this.#node.activations.workerGone(worker, isLost);
     this.#node.closedQueries.workerGone(worker);
     this.#node.attempts.workerGone(worker);
   }
@@ -160,7 +160,7 @@ export class Peer {
     this.#node.peers.delete(this);
     for (const forget of this.#open.values()) forget();
     this.#open.clear();
-    for (const workerId of this.#workers.keys().toArray()) this.#unregister(workerId);
+    for (const workerId of this.#workers.keys().toArray()) this.#unregister(workerId, true);
   }
 
   /** The node has ended: activities are told to stop, and nothing more is said. */

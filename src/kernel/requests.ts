@@ -22,6 +22,8 @@ import { startRun } from './start-run.ts';
 
 type Params<N extends RequestName> = RequestTable[N]['params'];
 type Answer<N extends RequestName> = Promise<RequestTable[N]['answer']>;
+/** An open run, which is in memory then, or the row of a closed one. */
+type Found = { run: LiveRun } | { run: undefined; row: RunRow };
 /** Lets a handler say how to forget a request whose caller no longer waits. */
 type OnForget = (forget: () => void) => void;
 
@@ -89,7 +91,7 @@ export class Requests {
   }
 
   /** The run in memory; loads an open one. Undefined for a closed one, whose row comes with it. */
-  async #find(target: RunTarget): Promise<{ run: LiveRun } | { run: undefined; row: RunRow }> {
+  async #find(target: RunTarget): Promise<Found> {
     const live = target.runId
       ? this.#node.runs.get(target.runId as RunId)
       : this.#node.openRuns.get(`${target.namespace}\0${target.workflowId}`);
@@ -106,9 +108,17 @@ export class Requests {
   }
 
   async #open(target: RunTarget): Promise<LiveRun> {
-    const found = await this.#find(target);
-    if (found.run) return found.run;
-    throw closedError({ workflowId: found.row.workflowId, id: found.row.run, state: { status: found.row.status } });
+    return requireOpen(await this.#find(target));
+  }
+
+  /** Finds a run and has an act on it admitted; again, where the run left memory while the rules took their time. */
+  async #findAdmitted(act: AdmissionRequest['act'], target: RunTarget, identity: string): Promise<Found> {
+    for (;;) {
+      const found = await this.#find(target);
+      if (!found.run) return found;
+      await this.#admit(act, target, found.run.row.type, identity);
+      if (!found.run.dropped) return found;
+    }
   }
 
   /** A request that took effect before its run closed is told so again; any other comes too late. */
@@ -200,8 +210,8 @@ export class Requests {
     if (started.status !== 'started') release();
     switch (started.status) {
       case 'started':
-        await durable;
-        return { runId: started.run.id, started: true, other: await other };
+        // Together: where the commit is refused, both are, and neither may go unheard.
+        return { runId: started.run.id, started: true, other: (await Promise.all([other, durable]))[0] };
       case 'repeated':
         await started.durable;
         return { runId: started.runId, started: false };
@@ -224,10 +234,9 @@ export class Requests {
   async #signal(params: Params<'signal'>): Answer<'signal'> {
     requireName('signal name', params.name);
     this.#node.room.require(requirePayloads(params.input));
-    const found = await this.#find(params.target);
+    const found = await this.#findAdmitted('signal', params.target, params.identity);
     if (!found.run) return this.#repeatOnClosed(found.row, params.requestId);
     const { run } = found;
-    await this.#admit('signal', params.target, run.row.type, params.identity);
     await this.#deliver(run, signalJob(params));
     return { runId: run.id };
   }
@@ -279,10 +288,9 @@ export class Requests {
   }
 
   async #cancel(params: Params<'cancel'>): Answer<'cancel'> {
-    const found = await this.#find(params.target);
+    const found = await this.#findAdmitted('cancel', params.target, params.identity);
     if (!found.run) return this.#repeatOnClosed(found.row, params.requestId);
     const { run } = found;
-    await this.#admit('cancel', params.target, run.row.type, params.identity);
     if (!run.state.cancelRequested) {
       await this.#deliver(run, {
         kind: 'cancel-requested',
@@ -295,8 +303,7 @@ export class Requests {
   }
 
   async #terminate(params: Params<'terminate'>): Answer<'terminate'> {
-    const run = await this.#open(params.target);
-    await this.#admit('terminate', params.target, run.row.type, params.identity);
+    const run = requireOpen(await this.#findAdmitted('terminate', params.target, params.identity));
     await new Promise<void>((resolve, reject) => {
       run.resultWaiters.push({ answer: () => resolve(), fail: reject });
       this.#node.activations.closeByFact(run, {
@@ -327,16 +334,19 @@ export class Requests {
     requireName('update name', params.name);
     requireName('update id', params.updateId);
     this.#node.room.require(requirePayloads(params.input));
-    const found = await this.#find(params.target);
-    if (!found.run) {
-      const known = await this.#closedUpdate(found.row, params.updateId);
-      if (known) return known;
-      throw closedError({ workflowId: found.row.workflowId, id: found.row.run, state: { status: found.row.status } });
+    for (;;) {
+      const found = await this.#find(params.target);
+      if (!found.run) {
+        const known = await this.#closedUpdate(found.row, params.updateId);
+        if (known) return known;
+        throw closedError({ workflowId: found.row.workflowId, id: found.row.run, state: { status: found.row.status } });
+      }
+      const earlier = await this.#earlierUpdate(found.run, params.updateId);
+      if (earlier) return earlier;
+      await this.#admit('update', params.target, found.run.row.type, params.identity);
+      // Else it left memory while the rules took their time.
+      if (!found.run.dropped) return this.#requestUpdate(found.run, params, onForget);
     }
-    const earlier = await this.#earlierUpdate(found.run, params.updateId);
-    if (earlier) return earlier;
-    await this.#admit('update', params.target, found.run.row.type, params.identity);
-    return this.#requestUpdate(found.run, params, onForget);
   }
 
   async #updateWithStart(params: Params<'update-with-start'>, onForget: OnForget): Answer<'update-with-start'> {
@@ -571,6 +581,11 @@ export class Requests {
     const activity = this.#node.runs.get(runId as RunId)?.state.activities.get(Number(seq));
     return { cancelRequested: activity?.cancelRequested ?? false, paused: activity?.phase === 'paused' };
   }
+}
+
+function requireOpen(found: Found): LiveRun {
+  if (found.run) return found.run;
+  throw closedError({ workflowId: found.row.workflowId, id: found.row.run, state: { status: found.row.status } });
 }
 
 function signalJob(

@@ -19,7 +19,14 @@ export interface Holder {
 
 /** The answer to an acquisition. */
 export type Acquisition =
-  | { status: 'acquired'; lease: Lease; now: number; partitions: number }
+  | {
+      status: 'acquired';
+      lease: Lease;
+      now: number;
+      partitions: number;
+      /** Whether the last holder ended without giving its lease up: its process died, or was cut off. */
+      wasAbandoned: boolean;
+    }
   | { status: 'held'; holder: Holder; now: number };
 
 /** One commit of a run. `body` is the segment's rounds, encoded; the store never reads it. */

@@ -179,6 +179,17 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
       expect((await other.acquire(NODE_B, TTL_MS)).status).toBe('acquired');
     });
 
+    test('who acquires is told whether the last holder gave its lease up or was cut off', async () => {
+      const { clock, store, other } = set();
+      const first = await store.acquire(NODE_A, TTL_MS);
+      expect(first).toMatchObject({ wasAbandoned: false });
+      await store.release(leaseOf(first));
+      expect(await other.acquire(NODE_B, TTL_MS)).toMatchObject({ wasAbandoned: false });
+      expect(await store.acquire(NODE_A, TTL_MS, NODE_B)).toMatchObject({ wasAbandoned: true });
+      clock.at += TTL_MS;
+      expect(await other.acquire(NODE_B, TTL_MS)).toMatchObject({ wasAbandoned: true });
+    });
+
     test('a lease that is old releases nothing', async () => {
       const { store, other } = set();
       const old = await take(store);

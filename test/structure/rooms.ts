@@ -96,7 +96,8 @@ export const powerOwners: Record<Power, readonly string[]> = {
   clock: ['src/core/', 'src/worker/sandbox/realm-globals.ts', 'src/workflow/', 'src/vcs/git.ts', 'web/'],
   random: ['src/core/', 'src/workflow/', 'web/'],
   // The demonstration starts the engine's process again after it has ended itself.
-  processes: ['src/vcs/git.ts', 'src/core/exec.ts', 'src/demo/main.ts'],
+  // Workflow code that may make V8 abort runs in a process of its own.
+  processes: ['src/vcs/git.ts', 'src/core/exec.ts', 'src/demo/main.ts', 'src/worker/sandbox/quarantine.ts'],
   sql: ['src/store/sqlite/', 'src/store/postgres/'],
   sockets: [
     'src/store/postgres/',

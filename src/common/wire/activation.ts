@@ -316,6 +316,11 @@ export interface Activation {
   queries?: WireQuery[];
   /** Set where nothing will be recorded: a query on a closed or uncached run. */
   readOnly?: boolean;
+  /**
+   * The run's code may end its process: its last activation was lost with a process, or its last task spun or lost its
+   * sandbox. A worker runs it apart from the others.
+   */
+  suspect?: boolean;
 }
 
 /** What an activation came to. */

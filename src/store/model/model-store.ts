@@ -69,6 +69,7 @@ export class ModelStore implements Store {
   async acquire(node: NodeId, ttlMs: number, dead?: string): Promise<Acquisition> {
     const now = this.#clock.now();
     let epoch = 1;
+    const wasAbandoned = [...this.#data.nodes.values()].some((row) => row.until > 0);
     for (const [id, row] of this.#data.nodes) {
       if (id !== node && id !== dead && row.until > now) {
         return { status: 'held', holder: { node: id, epoch: row.epoch, until: row.until }, now };
@@ -77,7 +78,13 @@ export class ModelStore implements Store {
     }
     this.#data.nodes.clear();
     this.#data.nodes.set(node, { epoch, batch: 0, until: now + ttlMs });
-    return { status: 'acquired', lease: { node, epoch, batch: 0 }, now, partitions: this.identity.partitions };
+    return {
+      status: 'acquired',
+      lease: { node, epoch, batch: 0 },
+      now,
+      partitions: this.identity.partitions,
+      wasAbandoned,
+    };
   }
 
   async reclaim(lease: Lease, ttlMs: number) {

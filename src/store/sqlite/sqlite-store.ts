@@ -62,7 +62,13 @@ export class SqliteStore implements Store {
       // One row stays, so that the next epoch grows from it; whoever held the others finds no row and is fenced.
       this.#sql.deleteNodes.run();
       this.#sql.insertNode.run(node, epoch, 0, now + ttlMs);
-      return { status: 'acquired', lease: { node, epoch, batch: 0 }, now, partitions: this.identity.partitions };
+      return {
+        status: 'acquired',
+        lease: { node, epoch, batch: 0 },
+        now,
+        partitions: this.identity.partitions,
+        wasAbandoned: rows.some((row) => row.until > 0),
+      };
     });
   }
 

@@ -22,6 +22,7 @@ const TELLING: ReadonlySet<string> = new Set([
   'unknown-before',
   'unknown-after',
   'full',
+  'refused',
   'request-lost',
   'response-lost',
 ]);

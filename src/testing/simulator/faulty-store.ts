@@ -9,6 +9,7 @@ export interface StoreFaults {
   unknownBefore: number;
   unknownAfter: number;
   full: number;
+  refused: number;
 }
 
 /** What is told of every commit that was written, whether or not its node hears of it. */
@@ -45,6 +46,11 @@ export function faultyStore(
       observer.fault('full');
       scheduler.note(`${owner.name} finds ${name} full`);
       throw new PleachError('STORE_FULL', 'simulated: the disk is full', {});
+    }
+    if (name === 'commit' && scheduler.chance(rate.refused)) {
+      observer.fault('refused');
+      scheduler.note(`${owner.name} finds ${name} refused`);
+      throw new PleachError('UNEXPECTED', 'simulated: the commit was refused, and nothing of it was written', {});
     }
     const answer = await work();
     seen?.(answer);

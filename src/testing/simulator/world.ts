@@ -97,6 +97,8 @@ export class World implements ClientWorld {
   /** Tokens of the attempts that run, by process. */
   readonly #running = new Map<SimProcess, Set<string>>();
   #lastNode: string | undefined;
+  /** When the last that a node told its sandbox arrives there. */
+  readonly #heardUntil = new Map<SimProcess, number>();
   readonly #nodes = new Map<SimProcess, string>();
   readonly #sandboxes = new Map<SimProcess, WorkflowContext>();
   /** Why nodes ended, by their id. */
@@ -115,6 +117,7 @@ export class World implements ClientWorld {
       unknownBefore: rate(0.03),
       unknownAfter: rate(0.03),
       full: rate(0.03),
+      refused: rate(0.03),
     };
     this.#waitingJobsMax = this.scheduler.between(3, 8);
     this.checker.isAdmissionBound = this.scheduler.chance(0.4);
@@ -319,7 +322,7 @@ export class World implements ClientWorld {
     switch (message.kind) {
       case 'activate': {
         const { activation } = message;
-        scheduler.after(scheduler.between(0, 2), process, () => {
+        this.#inOrder(process, () => {
           void runner.run(activation).then((result) => {
             scheduler.note(`${process.name} activated ${activation.workflowId} ${activation.baseSeq} ${result.status}`);
             if (result.status === 'failed') checker.fail('I7', `${activation.workflowId}: ${result.failure.message}`);
@@ -333,7 +336,7 @@ export class World implements ClientWorld {
         return;
       }
       case 'evict':
-        runner.evict(message.runId);
+        this.#inOrder(process, () => runner.evict(message.runId));
         return;
       case 'attempt':
         checker.acts(node.id, 'began an attempt');
@@ -349,6 +352,14 @@ export class World implements ClientWorld {
       default:
         return;
     }
+  }
+
+  /** What a node tells its worker's sandbox comes after a while, and in the order in which it was said. */
+  #inOrder(process: SimProcess, fire: () => void): void {
+    const { scheduler } = this;
+    const at = Math.max(this.#heardUntil.get(process) ?? 0, scheduler.now + scheduler.between(0, 2));
+    this.#heardUntil.set(process, at);
+    scheduler.after(at - scheduler.now, process, fire);
   }
 
   #attempt(process: SimProcess, task: AttemptTask, back: (answer: ToKernel, delayMs: number) => void): void {
@@ -428,4 +439,11 @@ export class World implements ClientWorld {
   }
 }
 
-const NO_FAULTS: StoreFaults = { crashBefore: 0, crashAfter: 0, unknownBefore: 0, unknownAfter: 0, full: 0 };
+const NO_FAULTS: StoreFaults = {
+  crashBefore: 0,
+  crashAfter: 0,
+  unknownBefore: 0,
+  unknownAfter: 0,
+  full: 0,
+  refused: 0,
+};

@@ -34,6 +34,9 @@ export interface RoundFailure {
 
 type LocalCommand = RoundResult['pendingLocal'][number];
 
+/** What a replay came to. */
+export type Replayed = { failure: RoundFailure } | { pendingLocal: LocalCommand[] };
+
 const ORDER: Record<WorkflowJob['kind'], number> = {
   start: 0,
   'seed-changed': 1,
@@ -247,11 +250,21 @@ export class WorkflowContext {
     this.#stands.set(runId, (this.#stands.get(runId) ?? 0) + 1);
   }
 
+  /** Rebuilds an instance from its history at one go. @returns as `replaying` does */
+  replay(runId: string, segments: readonly Segment[]): Replayed {
+    const steps = this.replaying(runId, segments);
+    for (;;) {
+      const step = steps.next();
+      if (step.done) return step.value;
+    }
+  }
+
   /**
-   * Rebuilds an instance from its history, comparing each command with the recorded one.
+   * Rebuilds an instance from its history, comparing each command with the recorded one, and gives way after each
+   * segment.
    * @returns what differs, if anything does; the local activities that the history leaves pending, else
    */
-  replay(runId: string, segments: readonly Segment[]): { failure: RoundFailure } | { pendingLocal: LocalCommand[] } {
+  *replaying(runId: string, segments: readonly Segment[]): Generator<void, Replayed> {
     this.evict(runId);
     const undelivered: WorkflowJob[] = [];
     let pendingLocal: LocalCommand[] = [];
@@ -299,6 +312,7 @@ export class WorkflowContext {
       }
       length += segment.eventCount;
       bytes += JSON.stringify(segment.rounds).length;
+      yield;
     }
     return { pendingLocal };
   }

@@ -1,7 +1,7 @@
-import type { Activation, ActivationResult, Command, WireOutcome, WorkflowJob } from '../../common/index.ts';
+import type { Activation, ActivationResult, Command, Segment, WireOutcome, WorkflowJob } from '../../common/index.ts';
 import type { Clock, Log } from '../../core/index.ts';
 import type { WorkflowBundle } from './bundle.ts';
-import { type RoundResult, suggests, WorkflowContext } from './context.ts';
+import { type Replayed, type RoundResult, suggests, WorkflowContext } from './context.ts';
 
 /** A local activity that a workflow asks for. */
 export interface LocalActivityCall {
@@ -35,6 +35,9 @@ export interface RunnerOptions {
 /** Share of a workflow task's time after which what is finished is answered without the rest. */
 const LOCAL_SHARE = 0.8;
 
+/** How long a replay goes on before other runs have their turn, in milliseconds. */
+const REPLAY_SLICE_MS = 10;
+
 interface Local {
   outcome: WireOutcome | undefined;
   done: Promise<void>;
@@ -47,8 +50,11 @@ export class ActivationRunner {
   /** Runs by how recently they were activated, oldest first. */
   readonly #recent = new Set<string>();
   readonly #locals = new Map<string, Map<number, Local>>();
-  /** Runs whose task is being answered: their local activities end inside it. */
-  readonly #answering = new Set<string>();
+  /**
+   * The activation that each run is at: its local activities end inside it. One that another has superseded while it
+   * waited for a local activity finds itself gone, and leaves the instance, which is the other's now, alone.
+   */
+  readonly #answering = new Map<string, Activation>();
 
   constructor(options: RunnerOptions) {
     this.#options = options;
@@ -67,29 +73,42 @@ export class ActivationRunner {
   evict(runId: string): void {
     this.#context.evict(runId);
     this.#recent.delete(runId);
+    this.#answering.delete(runId);
+    this.#dropLocals(runId);
+  }
+
+  #dropLocals(runId: string): void {
     for (const seq of this.#locals.get(runId)?.keys() ?? []) this.#options.cancelLocalActivity(runId, seq);
     this.#locals.delete(runId);
   }
 
   async run(activation: Activation): Promise<ActivationResult> {
     const { runId } = activation;
-    this.#answering.add(runId);
+    const isCurrent = (): boolean => this.#answering.get(runId) === activation;
+    // An instance that is built anew begins its local activities anew.
+    if (activation.history || activation.baseSeq === 0) this.#dropLocals(runId);
+    this.#answering.set(runId, activation);
     try {
       const result = await this.#run(activation);
+      if (!isCurrent()) return { status: 'miss' };
       if (result.status === 'failed' || activation.readOnly) this.evict(runId);
       else if (result.status === 'done') this.#remember(runId);
       return result;
     } finally {
-      this.#answering.delete(runId);
+      if (isCurrent()) this.#answering.delete(runId);
     }
   }
 
   async #run(activation: Activation): Promise<ActivationResult> {
     const { runId } = activation;
     let missed = false;
-    const first = this.#watched(runId, () => this.#first(activation, () => (missed = true)));
+    const replayed = activation.history && (await this.#replayed(runId, activation.history));
+    if (replayed === 'evicted') return { status: 'miss' };
+    const first = this.#watched(runId, () => this.#first(activation, replayed, () => (missed = true)));
     if (missed) return { status: 'miss' };
     await this.#options.turn();
+    const isCurrent = (): boolean => this.#answering.get(runId) === activation;
+    if (!isCurrent()) return { status: 'miss' };
     // Reading what was thrown, and answering a query, is the author's code again.
     const rejected = this.#watched(runId, () => this.#context.takeRejection(runId));
     if (rejected) return { status: 'failed', ...rejected };
@@ -97,10 +116,12 @@ export class ActivationRunner {
     // Given up meanwhile: the kernel has superseded this activation, or will send the history.
     if (this.#context.standOf(runId) === undefined) return { status: 'miss' };
     const rounds: { jobs: WorkflowJob[]; commands: Command[] }[] = [
-      { jobs: activation.jobs, commands: first?.commands ?? [] },
+      // Its jobs are the activation's, which the kernel knows.
+      { jobs: [], commands: first?.commands ?? [] },
     ];
     if (first && first.pendingLocal.length > 0 && !first.closed && !activation.readOnly) {
       const failed = await this.#locally(activation, first, rounds);
+      if (!isCurrent()) return { status: 'miss' };
       if (this.#context.standOf(runId) === undefined) return { status: 'miss' };
       if (failed) return { status: 'failed', ...failed };
     }
@@ -115,6 +136,24 @@ export class ActivationRunner {
     return { status: 'done', rounds, ...(queries.length > 0 ? { queries } : {}) };
   }
 
+  /** Rebuilds an instance, in slices between which other runs of this thread have their turn. */
+  async #replayed(runId: string, history: readonly Segment[]): Promise<Replayed | 'evicted'> {
+    const { clock } = this.#options;
+    const steps = this.#context.replaying(runId, history);
+    for (;;) {
+      const until = clock.monotonicMs() + REPLAY_SLICE_MS;
+      const step = this.#watched(runId, () => {
+        let next = steps.next();
+        while (!next.done && clock.monotonicMs() < until) next = steps.next();
+        return next;
+      });
+      if (step.done) return step.value;
+      const isMade = this.#context.standOf(runId) !== undefined;
+      await this.#options.turn();
+      if (isMade && this.#context.standOf(runId) === undefined) return 'evicted';
+    }
+  }
+
   /** Says whose code is on the stack while it is. */
   #watched<T>(runId: string, work: () => T): T {
     const { watch } = this.#options;
@@ -127,7 +166,11 @@ export class ActivationRunner {
   }
 
   /** The first round: from a new instance, one that is rebuilt, or the one that is there. */
-  #first(activation: Activation, miss: () => void): RoundResult | ReturnType<WorkflowContext['takeRejection']> {
+  #first(
+    activation: Activation,
+    replayed: Replayed | undefined,
+    miss: () => void,
+  ): RoundResult | ReturnType<WorkflowContext['takeRejection']> {
     const { runId, jobs } = activation;
     const fields = {
       time: activation.time,
@@ -136,8 +179,7 @@ export class ActivationRunner {
       isReplaying: false,
       suggestContinue: suggests(activation.historyLength, activation.historyBytes),
     };
-    if (activation.history) {
-      const replayed = this.#context.replay(runId, activation.history);
+    if (replayed) {
       if ('failure' in replayed) return replayed.failure;
       if (activation.baseSeq === 0) return this.#begin(activation, fields);
       if (activation.readOnly || (jobs.length === 0 && replayed.pendingLocal.length === 0))
@@ -179,7 +221,8 @@ export class ActivationRunner {
         if (command.kind === 'cancel-local-activity') this.#options.cancelLocalActivity(runId, command.seq);
       const leftMs = until - clock.monotonicMs();
       const inTime = leftMs > 0 && (await this.#anyDone(locals, leftMs));
-      if (!inTime || this.#context.standOf(runId) === undefined) return undefined;
+      const isGivenUp = this.#answering.get(runId) !== activation || this.#context.standOf(runId) === undefined;
+      if (!inTime || isGivenUp) return undefined;
       const jobs: WorkflowJob[] = [];
       for (const [seq, local] of locals) {
         if (!local.outcome) continue;

@@ -1,10 +1,13 @@
 import { type MessagePort, Worker } from 'node:worker_threads';
 import type { Activation, ActivationResult, WireOutcome } from '../../common/index.ts';
-import { type ActivationRouter, laneOf } from '../../contract/index.ts';
+import type { ActivationRouter } from '../../contract/index.ts';
 import { type Clock, LIMITS, type Log, sourceFile, type Wait } from '../../core/index.ts';
 import type { WorkflowBundle } from './bundle.ts';
 import { ActivationRunner, type LocalActivityCall } from './runner.ts';
 import { Watched, WATCHED_BYTES } from './watched.ts';
+
+/** The heap of a sandbox thread unless told otherwise, in MB. */
+const HEAP_MB = 1024;
 
 /** What a sandbox is made with. */
 export interface SandboxOptions {
@@ -106,15 +109,60 @@ export interface SandboxThreadData {
 }
 
 /** Why a sandbox thread ended under a run's code. */
-type EndedFor = 'SPIN' | 'SANDBOX_LOST';
+export type EndedFor = 'SPIN' | 'SANDBOX_LOST';
 
+/** An activation on its way, and who waits for it. */
 interface Waiting {
   activation: Activation;
   settle(result: ActivationResult | 'culprit'): void;
 }
 
+/** The result of an activation whose sandbox is gone. */
+export function lost(cause: EndedFor, message: string): ActivationResult {
+  const type = cause === 'SPIN' ? 'WorkflowSpin' : 'SandboxLost';
+  return { status: 'failed', cause, failure: { kind: 'application', type, message } };
+}
+
+/** The result of an activation that has ended its thread. */
+export function culpritResult(
+  { spinMs = LIMITS.sandboxSpinMs, heapMb = HEAP_MB }: Pick<SandboxOptions, 'spinMs' | 'heapMb'>,
+  type: string,
+  why: EndedFor,
+): ActivationResult {
+  return lost(
+    why,
+    why === 'SPIN'
+      ? `workflow code of "${type}" ran for ${spinMs} ms without giving way; a loop without an await?`
+      : `the sandbox ended while it ran "${type}": its heap of ${heapMb} MB is full, or it was ended from outside`,
+  );
+}
+
+/** Passes on what a sandbox says beside its results, and brings it the outcomes of its local activities. */
+export function relay(
+  options: Pick<SandboxOptions, 'log' | 'runLocalActivity' | 'cancelLocalActivity' | 'localResolved'>,
+  message: Extract<FromSandbox, { kind: 'local' | 'local-cancel' | 'local-resolved' | 'log' }>,
+  post: (message: ToSandbox) => void,
+): void {
+  switch (message.kind) {
+    case 'local':
+      void options
+        .runLocalActivity(message.activity)
+        .then((outcome) => post({ kind: 'local-done', call: message.call, outcome }));
+      return;
+    case 'local-cancel':
+      options.cancelLocalActivity(message.runId, message.seq);
+      return;
+    case 'local-resolved':
+      options.localResolved(message.runId, message.seq, message.attempt, message.outcome);
+      return;
+    case 'log':
+      options.log[message.level](message.message, message.fields);
+      return;
+  }
+}
+
 /** One watched thread, begun again when it had to be ended. */
-class SandboxThread {
+export class SandboxThread {
   readonly #options: SandboxOptions;
   readonly #waiting = new Map<number, Waiting>();
   readonly #onCulprit: (runId: string, why: EndedFor) => void;
@@ -127,7 +175,10 @@ class SandboxThread {
   #next = 1;
   #seen = { n: 0, sinceMs: 0 };
   #endedFor: EndedFor | undefined;
+  #isReady = false;
+  #lastError = '';
   #closed = false;
+  readonly #watcher: Wait;
 
   constructor(
     options: SandboxOptions,
@@ -138,12 +189,18 @@ class SandboxThread {
     this.#onCulprit = onCulprit;
     this.#onBegun = onBegun;
     this.#begin();
+    const everyMs = Math.max(50, Math.min(1000, this.#spinMs / 5));
+    this.#watcher = options.clock.every(everyMs, () => this.#watch(options.clock.monotonicMs()));
+  }
+
+  get #spinMs(): number {
+    return this.#options.spinMs ?? LIMITS.sandboxSpinMs;
   }
 
   #begin(): void {
     const watched = new SharedArrayBuffer(WATCHED_BYTES);
     this.#watched = new Watched(watched);
-    const { bundle, maxCachedRuns, failureErrorTypes = [], heapMb = 1024 } = this.#options;
+    const { bundle, maxCachedRuns, failureErrorTypes = [], heapMb = HEAP_MB } = this.#options;
     const thread = new Worker(sourceFile('worker/sandbox/sandbox-thread'), {
       name: 'pleach workflows',
       workerData: { bundle, maxCachedRuns, failureErrorTypes, watched } satisfies SandboxThreadData,
@@ -151,10 +208,14 @@ class SandboxThread {
       env: {},
     });
     this.#thread = thread;
+    this.#isReady = false;
     thread.on('message', (text: string) => {
       for (const message of JSON.parse(text) as FromSandbox[]) this.#receive(message);
     });
-    thread.on('error', (error: Error) => this.#options.log.warn('a sandbox thread failed', { message: error.message }));
+    thread.on('error', (error: Error) => {
+      this.#lastError = error.message;
+      this.#options.log.warn('a sandbox thread failed', { message: error.message });
+    });
     thread.on('exit', () => this.#ended(thread));
   }
 
@@ -166,25 +227,14 @@ class SandboxThread {
         waiting?.settle(message.result);
         return;
       }
-      case 'local':
-        void this.#options
-          .runLocalActivity(message.activity)
-          .then((outcome) => this.post({ kind: 'local-done', call: message.call, outcome }));
-        return;
-      case 'local-cancel':
-        this.#options.cancelLocalActivity(message.runId, message.seq);
-        return;
-      case 'local-resolved':
-        this.#options.localResolved(message.runId, message.seq, message.attempt, message.outcome);
-        return;
-      case 'log':
-        this.#options.log[message.level](message.message, message.fields);
-        return;
       case 'quiet':
         for (const resolve of this.#quiet.splice(0)) resolve();
         return;
       case 'ready':
+        this.#isReady = true;
         return;
+      default:
+        relay(this.#options, message, (answer) => this.post(answer));
     }
   }
 
@@ -199,22 +249,31 @@ class SandboxThread {
     this.#thread = undefined;
     if (culprit !== undefined) this.#onCulprit(culprit, why);
     for (const resolve of this.#quiet.splice(0)) resolve();
-    if (!this.#closed) {
-      this.#begin();
-      this.#onBegun();
+    if (!this.#isReady && !this.#closed) {
+      // A thread that cannot begin would end again at once: the next activation tries another.
+      const message = `the sandbox cannot be started: ${this.#lastError}. Look at the bundle and at workflowHeapMb (${this.#options.heapMb ?? HEAP_MB} MB)`;
+      for (const one of waiting) one.settle(lost('SANDBOX_LOST', message));
+      return;
     }
+    this.#beginAgain();
     // The culprit's is told by whoever asks for it again.
     for (const one of waiting) one.settle(one.activation.runId === culprit ? 'culprit' : { status: 'miss' });
   }
 
+  #beginAgain(): void {
+    if (this.#closed) return;
+    this.#begin();
+    this.#onBegun();
+  }
+
   /** Looks whether the same code has been on the stack for too long. */
-  watch(nowMs: number): void {
+  #watch(nowMs: number): void {
     const n = this.#watched.number;
     if (n === 0 || n !== this.#seen.n) {
       this.#seen = { n, sinceMs: nowMs };
       return;
     }
-    if (nowMs - this.#seen.sinceMs < (this.#options.spinMs ?? LIMITS.sandboxSpinMs)) return;
+    if (nowMs - this.#seen.sinceMs < this.#spinMs) return;
     this.#seen = { n: 0, sinceMs: nowMs };
     this.#endedFor = 'SPIN';
     void this.#thread?.terminate();
@@ -222,6 +281,7 @@ class SandboxThread {
 
   /** @returns the result, or that the activation has ended its thread */
   activate(activation: Activation): Promise<ActivationResult | 'culprit'> {
+    if (!this.#thread) this.#beginAgain();
     return new Promise((settle) => {
       const n = this.#next++ & 0x7fffffff || this.#next++;
       this.#waiting.set(n, { activation, settle });
@@ -247,6 +307,7 @@ class SandboxThread {
 
   /** Waits until the thread has nothing in hand. */
   quiet(): Promise<void> {
+    if (!this.#thread) return Promise.resolve();
     return new Promise((resolve) => {
       this.#quiet.push(resolve);
       this.post({ kind: 'quiet?' });
@@ -255,102 +316,9 @@ class SandboxThread {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#watcher.clear();
     const thread = this.#thread;
     this.#thread = undefined;
     await thread?.terminate();
-  }
-}
-
-/** A sandbox in threads of its own, watched from here. A run stays with its thread. */
-export class ThreadedSandbox implements WorkflowSandbox {
-  readonly #options: SandboxOptions;
-  readonly #threads: SandboxThread[];
-  /** Runs that have ended a thread: activated apart from the others. */
-  readonly #quarantined = new Set<string>();
-  /** Those whose activation of then has not been told so yet. */
-  readonly #untold = new Map<string, EndedFor>();
-  #quarantine: SandboxThread | undefined;
-  #routed: { workerId: string; router: ActivationRouter } | undefined;
-  readonly #watcher: Wait;
-
-  constructor(options: SandboxOptions) {
-    this.#options = options;
-    const count = Math.max(1, options.threads);
-    this.#threads = Array.from({ length: count }, (_, lane) => this.#thread(() => this.#routeLane(lane)));
-    const everyMs = Math.max(50, Math.min(1000, (options.spinMs ?? LIMITS.sandboxSpinMs) / 5));
-    this.#watcher = options.clock.every(everyMs, () => {
-      const nowMs = options.clock.monotonicMs();
-      for (const thread of this.#threads) thread.watch(nowMs);
-      this.#quarantine?.watch(nowMs);
-    });
-  }
-
-  #thread(onBegun?: () => void): SandboxThread {
-    return new SandboxThread(
-      this.#options,
-      (runId, why) => {
-        this.#quarantined.add(runId);
-        this.#untold.set(runId, why);
-        this.#routed?.router.divert(runId);
-      },
-      onBegun,
-    );
-  }
-
-  #threadOf(runId: string): SandboxThread {
-    if (this.#quarantined.has(runId)) return (this.#quarantine ??= this.#thread());
-    return this.#threads[laneOf(runId, this.#threads.length)]!;
-  }
-
-  route(workerId: string, router: ActivationRouter | undefined): void {
-    this.#routed = router && { workerId, router };
-    for (const runId of this.#quarantined) router?.divert(runId);
-    this.#threads.forEach((_, lane) => this.#routeLane(lane));
-  }
-
-  #routeLane(lane: number): void {
-    if (!this.#routed) return;
-    const { workerId, router } = this.#routed;
-    this.#threads[lane]?.route({ workerId, port: router.open(lane, this.#threads.length) });
-  }
-
-  async activate(activation: Activation): Promise<ActivationResult> {
-    // Its thread ended while the kernel talked to it directly; this is the same activation, sent here for an answer.
-    if (this.#untold.has(activation.runId)) return this.#culprit(activation);
-    const result = await this.#threadOf(activation.runId).activate(activation);
-    return result === 'culprit' ? this.#culprit(activation) : result;
-  }
-
-  #culprit({ runId, type }: Activation): ActivationResult {
-    const why = this.#untold.get(runId) ?? 'SANDBOX_LOST';
-    this.#untold.delete(runId);
-    const { spinMs = LIMITS.sandboxSpinMs, heapMb = 1024 } = this.#options;
-    return {
-      status: 'failed',
-      cause: why,
-      failure: {
-        kind: 'application',
-        type: why === 'SPIN' ? 'WorkflowSpin' : 'SandboxLost',
-        message:
-          why === 'SPIN'
-            ? `workflow code of "${type}" ran for ${spinMs} ms without giving way; a loop without an await?`
-            : `the sandbox ended while it ran "${type}": its heap of ${heapMb} MB is full, or it was ended from outside`,
-      },
-    };
-  }
-
-  evict(runId: string): void {
-    this.#threadOf(runId).post({ kind: 'evict', runId });
-  }
-
-  async quiet(): Promise<void> {
-    await Promise.all(this.#threads.map((thread) => thread.quiet()));
-  }
-
-  async close(): Promise<void> {
-    this.#watcher.clear();
-    await Promise.all(
-      [...this.#threads, ...(this.#quarantine ? [this.#quarantine] : [])].map((thread) => thread.close()),
-    );
   }
 }

@@ -1,0 +1,94 @@
+import type { Activation, Command } from '../../src/common/index.ts';
+import type { AttemptTask } from '../../src/contract/index.ts';
+import { silentLog, systemClock, systemRandom } from '../../src/core/index.ts';
+import { type Admission, KernelNode } from '../../src/kernel/index.ts';
+import { type ModelData, ModelStore, type Store } from '../../src/store/index.ts';
+
+/** How a worker is played. */
+export interface Play {
+  /** The commands that answer an activation. */
+  answer(activation: Activation): readonly Command[];
+  /** Told of each attempt that is handed out. */
+  attempt?(task: AttemptTask): void;
+  admission?: Admission;
+  activitySlots?: number;
+  /** The store to run on, where it is not the plain model. */
+  store?: Store;
+}
+
+/** A real node on these tables, which takes over from the one before, with a worker in its process that is played. */
+export async function playNode(data: ModelData, play: Play) {
+  const dead = [...data.nodes.keys()][0];
+  const node = await KernelNode.open({
+    store: play.store ?? new ModelStore(data, systemClock, 4),
+    clock: systemClock,
+    random: systemRandom(),
+    log: silentLog,
+    ...(play.admission ? { admission: play.admission } : {}),
+    ...(dead === undefined ? {} : { deadNode: dead }),
+  });
+  const peer = node.connect({
+    local: true,
+    send: (message) => {
+      if (message.kind === 'attempt') play.attempt?.(message.task);
+      if (message.kind !== 'activate') return;
+      const { activation } = message;
+      const commands = [...play.answer(activation)];
+      queueMicrotask(() =>
+        peer.receive({
+          kind: 'activated',
+          workerId: 'w',
+          runId: activation.runId,
+          token: activation.token,
+          result: { status: 'done', rounds: [{ jobs: activation.jobs, commands }] },
+        }),
+      );
+    },
+  });
+  peer.receive({
+    kind: 'register',
+    worker: {
+      workerId: 'w',
+      identity: 'w',
+      namespace: 'default',
+      queue: 'q',
+      bundleId: 'b',
+      anyWorkflowType: true,
+      activityTypes: ['step'],
+      activitySlots: play.activitySlots ?? 1,
+      workflowSlots: 1,
+      runningTokens: [],
+    },
+  });
+  const effect = { identity: 'test' };
+  const target = { namespace: 'default', workflowId: 'w' };
+  return {
+    node,
+    /** Starts workflow "w"; resolves when that is durable. */
+    start: (requestId = 'start') =>
+      node.requests.handle(
+        'start',
+        { namespace: 'default', start: { workflowId: 'w', type: 't', queue: 'q', input: [] }, requestId, ...effect },
+        () => undefined,
+      ),
+    signal: (requestId: string) =>
+      node.requests.handle('signal', { target, name: 's', input: [], requestId, ...effect }, () => undefined),
+    ask: (method: 'pause' | 'resume' | 'terminate', requestId: string) =>
+      node.requests.handle(method, { target, requestId, ...effect }, () => undefined),
+    result: () => node.requests.handle('result', { target }, () => undefined),
+    complete: (token: string) =>
+      peer.receive({ kind: 'attempt-done', workerId: 'w', token, outcome: { status: 'completed', value: '1' } }),
+  };
+}
+
+/** A command that schedules an activity. */
+export function schedule(seq: number): Command {
+  return {
+    kind: 'schedule-activity',
+    seq,
+    activityId: String(seq),
+    type: 'step',
+    input: [],
+    options: { startToCloseMs: 60_000, cancellation: 'TRY_CANCEL', retry: { maximumAttempts: 1 } },
+  };
+}
