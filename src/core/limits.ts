@@ -36,6 +36,8 @@ export const LIMITS = {
   localActivationMs: 5,
   /** What it is allowed on top of that for each activation at the same worker. */
   localActivationInLineMicros: 250,
+  /** The most that it is allowed in all: less than any code needs that makes V8 abort the process. */
+  localActivationMsMax: 100,
   /** Default time-out of a workflow task. */
   workflowTaskTimeoutMs: 10_000,
   /** How long one activation may run without a sign of life before its sandbox is ended. */
@@ -48,8 +50,6 @@ export const LIMITS = {
   culpritsMax: 1000,
   /** How long after the death of its predecessor a node has queries and updates run apart. */
   waryMs: 60_000,
-  /** Within that time an activation that takes longer has its jobs committed without it, however long the line. */
-  waryActivationMs: 100,
   /** First and last wait between tries of a failing workflow task. */
   taskRetryFirstMs: 1_000,
   taskRetryMaxMs: 600_000,

@@ -10,7 +10,10 @@ import {
   type Headers,
   isCancellation,
   type LoadedDataConverter,
+  type MetricMeter,
+  type MetricTags,
   nearestNames,
+  noopMetricMeter,
   payloadFromWire,
   type RetryPolicy,
   toWire,
@@ -31,6 +34,7 @@ import type { Clock, ErrorCode, Log } from '../core/index.ts';
 import { Heartbeats } from './heartbeats.ts';
 import type { ActivityExecuteInput, ActivityInterceptorsFactory } from './interceptors.ts';
 import type { Activities } from './options.ts';
+import { taggedMeter } from './tagged-meter.ts';
 
 /** What an executor is given. */
 export interface ExecutorOptions {
@@ -39,6 +43,8 @@ export interface ExecutorOptions {
   interceptors: readonly ActivityInterceptorsFactory[];
   clock: Clock;
   log: Log;
+  /** Where attempts measure to. Default nowhere. */
+  meter?: MetricMeter;
   client: () => unknown;
   maxHeartbeatThrottleMs: number;
   defaultHeartbeatThrottleMs: number;
@@ -193,6 +199,9 @@ export class Executor {
       namespace,
       taskQueue: info.taskQueue,
     };
+    const { meter = noopMetricMeter } = this.#options;
+    const tags = { namespace, taskQueue: info.taskQueue, activityType: info.activityType };
+    let metricTags = (): MetricTags => tags;
     let logAttributes = (): Record<string, unknown> => attributes;
     const context = new Context({
       info,
@@ -203,6 +212,7 @@ export class Executor {
       clock: this.#options.clock,
       client: this.#options.client,
       cancellationDetails: () => cancellation.details,
+      metricMeter: taggedMeter(meter, () => metricTags()),
     });
     return asyncLocalStorage.run(context, async () => {
       const made = interceptors.map((factory) => factory(context));
@@ -215,6 +225,8 @@ export class Executor {
           (given: Record<string, unknown>) => given,
         );
         logAttributes = () => attributesOf(attributes);
+        const tagsOf = composeInterceptors(outbound, 'getMetricTags', (given: MetricTags) => given);
+        metricTags = () => tagsOf(tags);
       }
       // Named, and awaited inside: stacks are cut at this name, which hides what is pleach's own from authors.
       const call = {

@@ -25,6 +25,7 @@ export {
   WorkflowContext,
   type WorkflowSandbox,
 } from './sandbox/index.ts';
+export type { InjectedSink, InjectedSinkFunction, InjectedSinks } from './sinks.ts';
 export { setClientMaker, type State, Worker, type WorkerStatus } from './worker.ts';
 export {
   type BundleOptions,

@@ -2,6 +2,7 @@ import { type DataConverter, type Duration, msTimeout, shown } from '../common/i
 import { LIMITS, messageOf, PleachError } from '../core/index.ts';
 import type { NativeConnection } from './connection.ts';
 import type { WorkerInterceptors } from './interceptors.ts';
+import { checkSinks, type InjectedSinks } from './sinks.ts';
 import type { WorkflowBundleOption } from './workflow-bundle.ts';
 
 /** What a worker is made with. */
@@ -20,6 +21,9 @@ export interface WorkerOptions {
   identity?: string;
   dataConverter?: DataConverter;
   interceptors?: WorkerInterceptors;
+  /** What workflows call through `proxySinks`. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- sinks of whatever shape
+  sinks?: InjectedSinks<any>;
   bundlerOptions?: { ignoreModules?: string[] };
   /** Default 100. */
   maxConcurrentActivityTaskExecutions?: number;
@@ -104,6 +108,11 @@ export function checkOptions(options: WorkerOptions): void {
     } catch (error) {
       refuse(messageOf(error), { [key]: options[key] });
     }
+  }
+  try {
+    checkSinks(options.sinks);
+  } catch (error) {
+    refuse(messageOf(error));
   }
   const { workflowFailureErrorTypes } = options;
   if (workflowFailureErrorTypes !== undefined && !isListOfText(workflowFailureErrorTypes))

@@ -5,6 +5,7 @@ import { ReplayError } from './errors.ts';
 import type { WorkerOptions } from './options.ts';
 import { Runtime } from './runtime.ts';
 import { type WorkflowBundle, WorkflowContext } from './sandbox/index.ts';
+import { checkSinks, withSinks } from './sinks.ts';
 import { bundleOf } from './workflow-bundle.ts';
 
 /** What a replay needs of a worker's options. */
@@ -37,12 +38,13 @@ export async function replayHistory(
   workflowId: string | undefined,
 ): Promise<ReplayResult> {
   const bundle = await requireBundle(options);
+  checkSinks(options.sinks);
   const { payloadCodecs } = loadDataConverter(options.dataConverter, loadModule);
   const segments = await codeWire(segmentsOf(history), payloadCodecs, 'decode');
   const start = startOf(segments);
   const named = { workflowId: workflowId ?? start?.workflowId ?? '', runId: start?.runId ?? '' };
   const context = new WorkflowContext(bundle, {
-    log: Runtime.instance().log,
+    log: withSinks(Runtime.instance().log, options.sinks, Runtime.instance().metricMeter),
     failureErrorTypes: options.workflowFailureErrorTypes ?? [],
   });
   const replayed = context.replay(named.runId, segments);

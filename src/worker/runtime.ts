@@ -5,6 +5,8 @@ import {
   type LogLevel,
   type LogMetadata,
   loggerOf,
+  type MetricMeter,
+  noopMetricMeter,
   requireFunction,
   requireObject,
   requireWord,
@@ -75,6 +77,8 @@ export interface RuntimeOptions {
   /** Signals at which the workers of this process shut down. Default SIGINT, SIGTERM; none where empty. */
   shutdownSignals?: NodeJS.Signals[];
   telemetryOptions?: unknown;
+  /** Beyond the SDK: where workflows and activities measure to. Default nowhere. */
+  metricMeter?: MetricMeter;
 }
 
 const { signals } = constants;
@@ -85,6 +89,8 @@ let installed: Runtime | undefined;
 /** What all workers of this process share: the log, and what happens when the process is asked to end. */
 export class Runtime {
   readonly logger: Logger;
+  /** What `metricMeter` of workflows and activities measures to. */
+  readonly metricMeter: MetricMeter;
   readonly options: Readonly<RuntimeOptions>;
   readonly #running = new Set<() => void>();
   readonly #onSignal = (): void => {
@@ -95,6 +101,7 @@ export class Runtime {
 
   private constructor(options: RuntimeOptions) {
     this.options = options;
+    this.metricMeter = options.metricMeter ?? noopMetricMeter;
     this.logger = toLogger(options.logger ?? new DefaultLogger('WARN'));
   }
 

@@ -31,6 +31,7 @@ import {
   type WorkflowBundle,
   type WorkflowSandbox,
 } from './sandbox/index.ts';
+import { withSinks } from './sinks.ts';
 import { bundleOf } from './workflow-bundle.ts';
 
 /** Where a worker stands. */
@@ -105,6 +106,7 @@ export class Worker {
       ],
       clock: this.#clock,
       log: this.#log,
+      meter: Runtime.instance().metricMeter,
       client: () => (client ??= makeClient?.({ ...options, connection })),
       maxHeartbeatThrottleMs: msToNumber(options.maxHeartbeatThrottleInterval ?? '60s'),
       defaultHeartbeatThrottleMs: msToNumber(options.defaultHeartbeatThrottleInterval ?? '30s'),
@@ -121,7 +123,7 @@ export class Worker {
       const spinMs = msOptionalToNumber(options.workflowSpinTimeout);
       const sandbox: SandboxOptions = {
         bundle,
-        log: this.#log,
+        log: withSinks(this.#log, options.sinks, Runtime.instance().metricMeter),
         clock: this.#clock,
         maxCachedRuns: options.maxCachedWorkflows ?? 1000,
         threads: options.workflowThreadPoolSize ?? 1,

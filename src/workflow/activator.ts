@@ -8,6 +8,7 @@ import {
   fromWire,
   fromWireList,
   fromWireMap,
+  type Headers,
   IllegalStateError,
   isCancellation,
   nearestNames,
@@ -26,6 +27,7 @@ import {
   type WorkflowJob,
 } from '../common/index.ts';
 import { ContinueAsNew, DeterminismViolationError } from './errors.ts';
+import { headersFromWire } from './headers.ts';
 import type { WorkflowInfo } from './info.ts';
 import { compose, type WorkflowInterceptors } from './interceptors.ts';
 import { Prng } from './prng.ts';
@@ -202,14 +204,33 @@ export class Activator {
   takeCommands(): Command[] {
     const { commands } = this;
     this.commands = [];
-    return commands;
+    const conclude = compose(
+      this.interceptors,
+      'internals',
+      'concludeActivation',
+      (output: { commands: Command[] }) => output,
+    );
+    return conclude({ commands }).commands;
+  }
+
+  /** Told when the instance leaves memory; what interceptors hold for it, they let go. */
+  dispose(): void {
+    compose(this.interceptors, 'internals', 'dispose', (_input: object) => undefined)({});
   }
 
   // ---- jobs ----
 
   /** Hands jobs to the instance, in order. */
   apply(jobs: readonly WorkflowJob[]): void {
-    for (const job of jobs) this.#apply(job);
+    const activate = compose(
+      this.interceptors,
+      'internals',
+      'activate',
+      (input: { activation: { jobs: readonly WorkflowJob[] }; batchIndex: number }) => {
+        for (const job of input.activation.jobs) this.#apply(job);
+      },
+    );
+    activate({ activation: { jobs }, batchIndex: 0 });
   }
 
   #apply(job: WorkflowJob): void {
@@ -303,7 +324,7 @@ export class Activator {
       let done: Promise<unknown>;
       try {
         const args = fromWireList(this.converter, this.start.input);
-        done = Promise.resolve(execute({ args, headers: this.start.headers ?? {} }));
+        done = Promise.resolve(execute({ args, headers: headersFromWire(this.start.headers) }));
       } catch (error) {
         done = Promise.reject(error);
       }
@@ -379,7 +400,7 @@ export class Activator {
         async (input: { signalName: string; args: unknown[]; headers: unknown }) =>
           entry ? entry.handler(...input.args) : this.defaultSignalHandler!(input.signalName, ...input.args),
       );
-      await handle({ signalName: job.name, args, headers: job.headers ?? {} });
+      await handle({ signalName: job.name, args, headers: headersFromWire(job.headers) });
     }).catch((error: unknown) => {
       // The rule for workflow functions holds for signal handlers too.
       this.failWorkflow(error);
@@ -416,7 +437,7 @@ export class Activator {
       this.push({ kind: 'update-rejected', updateId, failure: rejection });
       return;
     }
-    const input = { updateId, name, args: [] as unknown[], headers: job.headers ?? {} };
+    const input = { updateId, name, args: [] as unknown[], headers: headersFromWire(job.headers) };
     const before = this.#snapshot();
     try {
       input.args = fromWireList(this.converter, job.input);
@@ -533,10 +554,12 @@ export class Activator {
         this.interceptors,
         'inbound',
         'handleQuery',
-        (input: { queryName: string; args: unknown[] }) =>
+        (input: { queryName: string; args: unknown[]; headers: Headers }) =>
           entry ? entry.handler(...input.args) : this.defaultQueryHandler!(input.queryName, ...input.args),
       );
-      const value: unknown = runInScope(this.rootScope, () => handle({ queryName: query.name, args }));
+      const value: unknown = runInScope(this.rootScope, () =>
+        handle({ queryName: query.name, args, headers: headersFromWire(query.headers) }),
+      );
       if (value instanceof Promise && this.interceptors.length === 0) {
         throw new DeterminismViolationError('Query handlers should not return a Promise');
       }

@@ -4,6 +4,7 @@ import {
   type ActivityOptions,
   CancelledFailure,
   compileRetryPolicy,
+  type Headers,
   type LocalActivityOptions,
   msTimeout,
   priorityOf,
@@ -15,6 +16,7 @@ import {
   wrongArgument,
 } from '../common/index.ts';
 import { getActivator } from './activator.ts';
+import { headersToWire } from './headers.ts';
 import { compose } from './interceptors.ts';
 import { CancellationScope } from './scope.ts';
 
@@ -71,13 +73,7 @@ export function scheduleActivity<R>(activityType: string, args: unknown[], optio
     activator.interceptors,
     'outbound',
     'scheduleActivity',
-    (input: {
-      activityType: string;
-      args: unknown[];
-      options: ActivityOptions;
-      headers: Record<string, never>;
-      seq: number;
-    }) =>
+    (input: { activityType: string; args: unknown[]; options: ActivityOptions; headers: Headers; seq: number }) =>
       new Promise<R>((resolve, reject) => {
         const scope = CancellationScope.current();
         if (scope?.consideredCancelled) {
@@ -94,7 +90,7 @@ export function scheduleActivity<R>(activityType: string, args: unknown[], optio
           type: input.activityType,
           ...(input.options.taskQueue === undefined ? {} : { queue: input.options.taskQueue }),
           input: activator.toWireArgs(input.args),
-          ...(Object.keys(input.headers).length > 0 ? { headers: input.headers } : {}),
+          ...headersToWire(input.headers),
           options: compileOptions(input.options),
         });
         activator.activities.set(seq, {
@@ -127,7 +123,14 @@ export function scheduleLocalActivity<R>(
     activator.interceptors,
     'outbound',
     'scheduleLocalActivity',
-    (input: { activityType: string; args: unknown[]; options: LocalActivityOptions }) =>
+    (input: {
+      activityType: string;
+      args: unknown[];
+      options: LocalActivityOptions;
+      headers: Headers;
+      seq: number;
+      attempt: number;
+    }) =>
       new Promise<R>((resolve, reject) => {
         const scope = CancellationScope.current();
         if (scope?.consideredCancelled) {
@@ -143,6 +146,7 @@ export function scheduleLocalActivity<R>(
           activityId: String(seq),
           type: input.activityType,
           input: activator.toWireArgs(input.args),
+          ...headersToWire(input.headers),
           options: {
             ...compileOptions(input.options),
             localRetryThresholdMs:
@@ -163,7 +167,7 @@ export function scheduleLocalActivity<R>(
         });
       }),
   );
-  return schedule({ activityType, args, options }) as Promise<R>;
+  return schedule({ activityType, args, options, headers: {}, seq, attempt: 1 }) as Promise<R>;
 }
 
 /** Activities as functions, with one more that takes options for a single call. */

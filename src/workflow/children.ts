@@ -5,6 +5,7 @@ import {
   compileRetryPolicy,
   type Duration,
   extractWorkflowType,
+  type Headers,
   msTimeout,
   ParentClosePolicy,
   priorityOf,
@@ -22,6 +23,7 @@ import {
 } from '../common/index.ts';
 import { type Activator, getActivator } from './activator.ts';
 import { ContinueAsNew } from './errors.ts';
+import { headersToWire } from './headers.ts';
 import { compose } from './interceptors.ts';
 import { CancellationScope } from './scope.ts';
 
@@ -119,56 +121,84 @@ function begin(what: string, workflow: unknown, given: ChildWorkflowOptions & { 
   startFields(activator, given);
   const seq = ++activator.seqs.child;
   const workflowId = given.workflowId ?? activator.random.uuid4();
-  let started!: Promise<string>;
-  const result = new Promise<unknown>((resolve, reject) => {
-    started = new Promise<string>((startResolve, startReject) => {
-      const run = compose(
-        activator.interceptors,
-        'outbound',
-        'startChildWorkflowExecution',
-        (input: { workflowType: string; options: ChildWorkflowOptions & { args?: readonly unknown[] } }) => {
-          const scope = CancellationScope.current();
-          if (scope?.consideredCancelled) {
-            const error = scope.cancellation ?? new CancelledFailure('Cancellation scope cancelled');
-            startReject(error);
-            reject(error);
-            return;
-          }
-          const forget = scope?.onCancel((error) => {
-            if (activator.children.has(seq)) activator.push({ kind: 'cancel-child', seq, reason: error.message });
-          });
-          const { options } = input;
-          activator.push({
-            kind: 'start-child',
-            seq,
-            workflowId,
-            type: input.workflowType,
-            queue: options.taskQueue ?? activator.info.taskQueue,
-            input: activator.toWireArgs(options.args ?? []),
-            closePolicy: options.parentClosePolicy ?? 'TERMINATE',
-            cancellation: options.cancellationType ?? 'WAIT_CANCELLATION_COMPLETED',
-            ...startFields(activator, options),
-          });
-          activator.childStarts.set(seq, { resolve: (runId) => startResolve(runId as string), reject: startReject });
-          activator.children.set(seq, {
-            resolve: (value) => {
-              forget?.();
-              resolve(value);
-            },
-            reject: (error) => {
-              forget?.();
-              reject(error);
-            },
-          });
-        },
-      );
-      run({ workflowType, options: given });
-    });
-  });
+  interface Input {
+    workflowType: string;
+    options: ChildWorkflowOptions & { args?: readonly unknown[] };
+    headers: Headers;
+    seq: number;
+  }
+  const run = compose(
+    activator.interceptors,
+    'outbound',
+    'startChildWorkflowExecution',
+    ({ workflowType: type, options, headers }: Input): ChildPromises | Promise<ChildPromises> => {
+      const promises = command(activator, seq, { type, workflowId, options, headers });
+      // Interceptors await what they go on to; without any there is nobody to wait for a turn.
+      return activator.interceptors.length === 0 ? promises : Promise.resolve(promises);
+    },
+  );
+  const made = run({ workflowType, options: given, headers: {}, seq });
+  const [started, result] = Array.isArray(made)
+    ? made
+    : [made.then(([first]) => first), made.then(([, second]) => second)];
   // Whoever awaits hears of a failure; a child that nobody awaits must not fail its parent.
   result.catch(() => undefined);
   started.catch(() => undefined);
   return { workflowId, started, result };
+}
+
+/** That the child has started, with its run id, and how it ended. */
+type ChildPromises = [started: Promise<string>, result: Promise<unknown>];
+
+function command(
+  activator: Activator,
+  seq: number,
+  child: {
+    type: string;
+    workflowId: string;
+    options: ChildWorkflowOptions & { args?: readonly unknown[] };
+    headers: Headers;
+  },
+): ChildPromises {
+  const { options } = child;
+  const start = Promise.withResolvers<string>();
+  const end = Promise.withResolvers<unknown>();
+  start.promise.catch(() => undefined);
+  end.promise.catch(() => undefined);
+  const scope = CancellationScope.current();
+  if (scope?.consideredCancelled) {
+    const error = scope.cancellation ?? new CancelledFailure('Cancellation scope cancelled');
+    start.reject(error);
+    end.reject(error);
+    return [start.promise, end.promise];
+  }
+  const forget = scope?.onCancel((error) => {
+    if (activator.children.has(seq)) activator.push({ kind: 'cancel-child', seq, reason: error.message });
+  });
+  activator.push({
+    kind: 'start-child',
+    seq,
+    workflowId: child.workflowId,
+    type: child.type,
+    queue: options.taskQueue ?? activator.info.taskQueue,
+    input: activator.toWireArgs(options.args ?? []),
+    closePolicy: options.parentClosePolicy ?? 'TERMINATE',
+    cancellation: options.cancellationType ?? 'WAIT_CANCELLATION_COMPLETED',
+    ...headersToWire(child.headers),
+    ...startFields(activator, options),
+  });
+  activator.childStarts.set(seq, { resolve: (runId) => start.resolve(runId as string), reject: start.reject });
+  activator.children.set(seq, {
+    resolve: (value) => {
+      forget?.();
+      end.resolve(value);
+    },
+    reject: (error) => {
+      forget?.();
+      end.reject(error);
+    },
+  });
+  return [start.promise, end.promise];
 }
 
 function signalOther(
@@ -185,7 +215,7 @@ function signalOther(
     activator.interceptors,
     'outbound',
     'signalWorkflow',
-    (input: { signalName: string; args: unknown[] }) =>
+    (input: { signalName: string; args: unknown[]; headers: Headers; seq: number; target: object }) =>
       new Promise<void>((resolve, reject) => {
         const scope = CancellationScope.current();
         if (scope?.consideredCancelled) {
@@ -199,11 +229,16 @@ function signalOther(
           ...(childOnly ? { childOnly } : {}),
           name: input.signalName,
           input: activator.toWireArgs(input.args),
+          ...headersToWire(input.headers),
         });
         activator.externalSignals.set(seq, { resolve: () => resolve(), reject });
       }),
   );
-  return send({ signalName: name!, args }) as Promise<void>;
+  const { workflowId, ...rest } = target;
+  const described = childOnly
+    ? { type: 'child', childWorkflowId: workflowId }
+    : { type: 'external', workflowExecution: { workflowId, ...rest } };
+  return send({ signalName: name!, args, headers: {}, seq, target: described }) as Promise<void>;
 }
 
 /** A handle on any workflow of this namespace. */
@@ -255,7 +290,7 @@ export function makeContinueAsNewFunc<F extends Workflow>(
       activator.interceptors,
       'outbound',
       'continueAsNew',
-      async (input: { args: unknown[]; options: ContinueAsNewOptions }) => {
+      async (input: { args: unknown[]; options: ContinueAsNewOptions; headers: Headers }) => {
         const given = input.options;
         const backoffMs = msTimeout(given.backoffStartInterval, 'backoffStartInterval');
         throw new ContinueAsNew({
@@ -263,6 +298,7 @@ export function makeContinueAsNewFunc<F extends Workflow>(
           type: given.workflowType ?? activator.info.workflowType,
           queue: given.taskQueue ?? activator.info.taskQueue,
           input: activator.toWireArgs(input.args),
+          ...headersToWire(input.headers),
           ...startFields(activator, {
             ...(given.retry ? { retry: given.retry } : {}),
             ...(given.memo ? { memo: given.memo } : {}),
@@ -275,7 +311,7 @@ export function makeContinueAsNewFunc<F extends Workflow>(
         });
       },
     );
-    return go({ args, options }) as Promise<never>;
+    return go({ args, options, headers: {} }) as Promise<never>;
   };
 }
 

@@ -23,6 +23,7 @@ export * from './interceptors.ts';
 export * from './prng.ts';
 export * from './saga.ts';
 export * from './scope.ts';
+export * from './sinks.ts';
 export * from './timers.ts';
 export * from './trigger.ts';
 export * from './workflow.ts';

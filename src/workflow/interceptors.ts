@@ -23,6 +23,7 @@ export interface WorkflowOutboundCallsInterceptor {
   signalWorkflow?: Method;
   continueAsNew?: Method;
   getLogAttributes?: Method;
+  getMetricTags?: Method;
 }
 
 /** Interceptors of the machinery. */
@@ -45,7 +46,7 @@ export type WorkflowInterceptorsFactory = () => WorkflowInterceptors;
 /** Puts the interceptors of one method in front of what it does, the first outermost. */
 export function compose<I, R>(
   all: readonly WorkflowInterceptors[],
-  side: 'inbound' | 'outbound',
+  side: 'inbound' | 'outbound' | 'internals',
   method: string,
   last: (input: I) => R,
 ): (input: I) => R {

@@ -16,6 +16,7 @@ import {
 } from '../common/index.ts';
 import { currentUpdate, getActivator, maybeActivator } from './activator.ts';
 import type { WorkflowInfo } from './info.ts';
+import { compose } from './interceptors.ts';
 
 // oxlint-disable typescript/no-explicit-any -- these are the field's own signatures: arguments are the author's
 
@@ -278,5 +279,6 @@ function write(level: string, message: unknown, fields: unknown): void {
   const { workflowId, runId, workflowType } = activator.info;
   const given = typeof fields === 'object' && fields !== null ? fields : fields === undefined ? {} : { fields };
   const text = typeof message === 'string' ? message : shown(message);
-  activator.parts.log(level, text, { workflowId, runId, workflowType, ...given });
+  const attributesOf = compose(activator.interceptors, 'outbound', 'getLogAttributes', (own: object) => own);
+  activator.parts.log(level, text, { ...attributesOf({ workflowId, runId, workflowType }), ...given });
 }

@@ -233,6 +233,13 @@ const workerRowsProper: Record<string, Row<WorkerRoom>> = {
     ...refuses(REFUSED, /workflowFailureErrorTypes is a list of names/, noTextLists, (workflowFailureErrorTypes) =>
       create(room, { workflowFailureErrorTypes }),
     ),
+    ...refuses(REFUSED, /sinks is \{ name: \{ function: \{ fn/, [null, 5, 'text'], (sinks) => create(room, { sinks })),
+    ...refuses(REFUSED, /sinks\.a(\.b)? is \{ name: \{ function: \{ fn/, [null, 5], (a) =>
+      create(room, { sinks: { a } }),
+    ),
+    ...refuses(REFUSED, /sinks\.a\.b is \{ name/, [null, 5, {}, { fn: 5 }], (b) =>
+      create(room, { sinks: { a: { b } } }),
+    ),
     ...refuses(REFUSED, /interceptors is \{ activity/, [null, 5, 'text'], (interceptors) =>
       create(room, { interceptors }),
     ),

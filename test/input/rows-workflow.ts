@@ -145,6 +145,40 @@ export const workflowRows: Record<string, Row> = {
   'workflow.new DeterminismViolationError': () =>
     takes([undefined, null, 5, {}], (message) => new workflow.DeterminismViolationError(message)),
   'workflow.new ContinueAsNew': () => takes(anything, (command) => new workflow.ContinueAsNew(command)),
+  'workflow.proxySinks': () => [
+    ...refuses(TypeError, /a sink is named by text/, [Symbol.iterator], (name) =>
+      Reflect.get(workflow.proxySinks(), name),
+    ),
+    ...refuses(TypeError, /a sink's function is named by text/, [Symbol.iterator], (name) =>
+      Reflect.get(workflow.proxySinks()['alerts']!, name),
+    ),
+    ...refuses(IllegalStateError, /alerts\.raise: Workflow APIs can only be called from inside/, ['alerts'], () =>
+      workflow.proxySinks()['alerts']!['raise']!(),
+    ),
+  ],
+  ...Object.fromEntries(
+    (['createCounter', 'createGauge', 'createHistogram'] as const).map((make): [string, Row] => [
+      `workflow.metricMeter.${make}`,
+      () => [
+        ...refuses(
+          TypeError,
+          /metricMeter: the name of an instrument is text of 1 to 1000/,
+          [undefined, ...noNames],
+          (name) => workflow.metricMeter[make](name),
+        ),
+        ...refuses(
+          IllegalStateError,
+          /metricMeter: Workflow APIs can only be called from inside/,
+          ['metricMeter'],
+          () => {
+            const instrument = workflow.metricMeter[make]('x') as never as Record<string, (value: number) => void>;
+            (instrument['add'] ?? instrument['record'])!(1);
+          },
+        ),
+      ],
+    ]),
+  ),
+  'workflow.metricMeter.withTags': () => takes([undefined, null, 5, {}], (tags) => workflow.metricMeter.withTags(tags)),
   // A log line must never be what fails; outside a workflow it goes nowhere.
   ...Object.fromEntries(
     (['trace', 'debug', 'info', 'warn', 'error'] as const).map((level) => [

@@ -347,6 +347,12 @@ export function makeRealm(
     },
     has: (runId) => instances.has(runId),
     drop(runId) {
+      try {
+        instances.get(runId)?.activator.dispose();
+      } catch (error) {
+        // The instance goes all the same; its author hears of it.
+        log('error', 'an interceptor failed to let go of a run', stringify({ runId, failure: parse(fail(error)) }));
+      }
       instances.delete(runId);
     },
     failure: () => lastFailure,
