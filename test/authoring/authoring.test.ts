@@ -14,6 +14,7 @@ import {
   Runtime,
   Worker,
 } from '../../src/entry/worker.ts';
+import { TestWorkflowEnvironment } from '../../src/entry/testing.ts';
 import * as workflows from './workflows.ts';
 
 const pathOf = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
@@ -135,6 +136,13 @@ describe.each([['memory:authoring'], [`sqlite:${join(folder, 'authoring.db')}`]]
       expect(said.join()).toMatch(/does not have: nobody\.hears; add it to sinks/);
       expect(said.join()).toMatch(/alerts\.raise was called with arguments that cannot travel as JSON/);
       expect(said.join()).not.toContain('__pleach');
+    });
+
+    it('an environment on this engine talks to it, and leaves it be', async () => {
+      const env = await TestWorkflowEnvironment.createFromExistingServer({ address });
+      expect(await env.client.workflow.execute(workflows.tellsHeaders, start())).toEqual({});
+      await env.teardown();
+      expect(await client.workflow.execute(workflows.tellsHeaders, start())).toEqual({});
     });
 
     it('a replay calls only the sinks that ask for it', async () => {
