@@ -36,6 +36,8 @@ export const LIMITS = {
   localActivationMs: 5,
   /** What it is allowed on top of that for each activation at the same worker. */
   localActivationInLineMicros: 250,
+  /** The most that it is allowed in all: less than any code needs that makes V8 abort the process. */
+  localActivationMsMax: 100,
   /** Default time-out of a workflow task. */
   workflowTaskTimeoutMs: 10_000,
   /** How long one activation may run without a sign of life before its sandbox is ended. */

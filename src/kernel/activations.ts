@@ -15,7 +15,14 @@ import { decideAdmissions } from './admit-commands.ts';
 import { closedError } from './closed-error.ts';
 import { closeRun } from './close-run.ts';
 import type { JournalEntry, OutMessage } from './journal.ts';
-import type { Activating, Arrival, Carried, LiveRun, WaitingQuery } from './live-run.ts';
+import {
+  type Activating,
+  type Arrival,
+  type Carried,
+  giveCarried,
+  type LiveRun,
+  type WaitingQuery,
+} from './live-run.ts';
 import { applySegment, isDelivered } from './machine/fold.ts';
 import { stageOf, type TimerState } from './machine/state.ts';
 import type { KernelNode } from './node.ts';
@@ -489,22 +496,40 @@ export class Activations {
     const node = this.#node;
     const error = this.#refusal;
     node.log.warn('a command was refused', { workflowId: run.workflowId, message: messageOf(error) });
-    // Each arrival once: those of this try, and those that have come since.
-    const held = [...arrivals, ...run.arrived.splice(0)];
-    const taskAttempts = run.taskAttempts + 1;
-    const { row, unwritten, resultWaiters, updateWaiters } = run;
-    node.drop(run);
-    const goOn = (again: LiveRun | undefined): void => {
-      if (!again) return;
-      again.arrived.unshift(...held);
-      again.taskAttempts = taskAttempts;
-      again.resultWaiters.push(...resultWaiters);
-      for (const [updateId, waiters] of updateWaiters) again.updateWaiters.set(updateId, waiters);
-      this.#blocked(again, 'COMMAND_REFUSED', { kind: 'server', message: messageOf(error) });
-    };
+    const { row, unwritten } = run;
+    const failure: WireFailure = { kind: 'server', message: messageOf(error) };
+    const carried = this.#setAside(run, arrivals);
+    carried.taskAttempts++;
+    carried.retryTaskAt = node.now() + LIMITS.taskRetryFirstMs;
     // Of a run that begins, nothing is on the disk: its start is taken in all the same, and it is the run that is blocked.
-    if (unwritten) goOn(node.admit(row));
-    else void node.load(row).then(goOn);
+    if (unwritten) {
+      const again = node.admit(row);
+      giveCarried(again, carried);
+      this.#blocked(again, 'COMMAND_REFUSED', failure);
+      return;
+    }
+    node.carry(run.id, carried);
+    node.load(row).then(
+      (again) => again && this.#blocked(again, 'COMMAND_REFUSED', failure),
+      (cause: unknown) => {
+        node.log.error('a run whose commands were refused cannot be read', { run: run.id, message: messageOf(cause) });
+        if (!node.ended) node.clock.after(LIMITS.taskRetryFirstMs, () => void node.load(row).catch(() => undefined));
+      },
+    );
+  }
+
+  /** Takes a run out of memory that will be read anew, with all that must be put back then; each arrival once. */
+  #setAside(run: LiveRun, arrivals: readonly Arrival[]): Carried {
+    const { activating, resultWaiters, updateWaiters, refusals, taskAttempts, retryTaskAt } = run;
+    if (activating) this.#release(run, activating);
+    const arrived = [
+      ...arrivals,
+      ...(activating && !activating.jobsDurable ? activating.arrivals : []),
+      ...run.arrived.splice(0),
+    ].filter(({ job }) => !NOTED_ANEW.has(job.kind));
+    const queries = [...(activating?.queries ?? []), ...run.queries.splice(0)];
+    this.#node.drop(run);
+    return { arrived, queries, resultWaiters, updateWaiters, refusals, taskAttempts, retryTaskAt };
   }
 
   /** Hands a segment to the journal; `durable` runs when it is on the disk, before the run moves on. */
@@ -579,18 +604,10 @@ export class Activations {
    */
   #readAnew(run: LiveRun, refused: Arrival[], error: PleachError): void {
     const node = this.#node;
-    const { activating } = run;
-    if (activating) this.#release(run, activating);
     for (const arrival of refused) arrival.refused?.(error);
-    const kept = [
-      ...refused.filter((arrival) => !arrival.refused),
-      ...(activating && !activating.jobsDurable ? activating.arrivals : []),
-      ...run.arrived.splice(0),
-    ].filter(({ job }) => !NOTED_ANEW.has(job.kind));
-    const { resultWaiters, updateWaiters, refusals } = run;
-    const queries = [...(activating?.queries ?? []), ...run.queries.splice(0)];
-    node.drop(run);
-    node.carry(run.id, { arrived: kept, queries, resultWaiters, updateWaiters, refusals: refusals + 1 });
+    const { refusals } = run;
+    const kept = refused.filter((arrival) => !arrival.refused);
+    node.carry(run.id, { ...this.#setAside(run, kept), refusals: refusals + 1 });
     const again = (): void => {
       node.store
         .findRuns([{ runId: run.id }])
@@ -678,8 +695,7 @@ export class Activations {
       const ageMs = nowMs - activating.sentAtMs;
       if (ageMs < LIMITS.localActivationMs) break;
       if (run.committing || activating.loading) continue;
-      // Of an activation that ends the process, its jobs are all the trace there is: they wait for no line then.
-      if (!this.#node.isWary && !isSlow(activating, nowMs)) continue;
+      if (!isSlow(activating, nowMs)) continue;
       if (ageMs > activating.timeoutMs) {
         this.#failed(run, activating, 'SPIN', {
           kind: 'timeout',
@@ -690,7 +706,8 @@ export class Activations {
         // Updates alone are not made durable early: nobody is acknowledged by it, and a rejected one leaves no trace.
         this.#commitUnder(run, activating);
       } else if (run.arrived.length > 0) {
-        this.#commitJobs(run, run.arrived.splice(0), () => undefined);
+        this.#dropStale(run);
+        if (run.arrived.length > 0) this.#commitJobs(run, run.arrived.splice(0), () => undefined);
       }
     }
   }
@@ -920,12 +937,12 @@ function requireWithin({ workflowId, state }: LiveRun): void {
 
 /**
  * Whether an activation takes long, the line that it stands in allowed for. Without that allowance a busy worker would
- * have the jobs of each step committed alone: more rows, just when there is most to do.
+ * have the jobs of each step committed alone: more rows, just when there is most to do. It has an end, since of an
+ * activation that makes V8 abort the process its jobs are all the trace there is, and no such code is as quick as that.
  */
 function isSlow({ worker, sentAtMs }: Activating, nowMs: number): boolean {
-  return (
-    nowMs - sentAtMs >= LIMITS.localActivationMs + (LIMITS.localActivationInLineMicros * worker.activations) / 1000
-  );
+  const allowedMs = LIMITS.localActivationMs + (LIMITS.localActivationInLineMicros * worker.activations) / 1000;
+  return nowMs - sentAtMs >= Math.min(allowedMs, LIMITS.localActivationMsMax);
 }
 
 function startOf(run: { arrived: readonly Arrival[] } | { arrivals: readonly Arrival[] }) {

@@ -32,6 +32,8 @@ export interface Carried {
   resultWaiters: LiveRun['resultWaiters'];
   updateWaiters: LiveRun['updateWaiters'];
   refusals: number;
+  taskAttempts: number;
+  retryTaskAt: number;
 }
 
 /** A query that waits for an answer. */
@@ -130,6 +132,18 @@ export class LiveRun {
       !this.unwritten
     );
   }
+}
+
+/** Puts back what was kept of a run, in front of what has come since. */
+export function giveCarried(run: LiveRun, carried: Carried): void {
+  run.arrived.unshift(...carried.arrived);
+  run.queries.unshift(...carried.queries);
+  run.resultWaiters.push(...carried.resultWaiters);
+  for (const [updateId, waiters] of carried.updateWaiters)
+    run.updateWaiters.set(updateId, [...waiters, ...(run.updateWaiters.get(updateId) ?? [])]);
+  run.refusals = carried.refusals;
+  run.taskAttempts = carried.taskAttempts;
+  run.retryTaskAt = carried.retryTaskAt;
 }
 
 /** What names the one open run of a workflow id. */

@@ -23,7 +23,7 @@ import { ClosedQueries } from './closed-queries.ts';
 import { Deadlines } from './deadlines.ts';
 import { Inbox } from './inbox.ts';
 import { Journal, type JournalEntry } from './journal.ts';
-import { type Carried, LiveRun, workflowKey } from './live-run.ts';
+import { type Carried, giveCarried, LiveRun, workflowKey } from './live-run.ts';
 import { applySegment } from './machine/fold.ts';
 import { emptyState, type RunState } from './machine/state.ts';
 import { Peer } from './peer.ts';
@@ -251,18 +251,12 @@ export class KernelNode {
     this.runs.set(run.id, run);
     this.openRuns.set(workflowKey(run.namespace, run.workflowId), run);
     const carried = this.takeCarried(run.id);
-    if (carried) {
-      run.arrived.push(...carried.arrived);
-      run.queries.push(...carried.queries);
-      run.resultWaiters.push(...carried.resultWaiters);
-      for (const [updateId, waiters] of carried.updateWaiters) run.updateWaiters.set(updateId, waiters);
-      run.refusals = carried.refusals;
-    }
+    if (carried) giveCarried(run, carried);
     this.attempts.recover(run, attempts);
     resumeAdmissions(this, run);
     for (const timer of state.timers.values()) this.activations.armTimer(run, timer);
     this.activations.armRun(run);
-    if (state.taskFailure) run.taskAttempts = 1;
+    if (state.taskFailure) run.taskAttempts ||= 1;
     // Jobs without an answer, of a run that was live when its process died: its activation may be what ended it. An
     // activation that takes longer than 5 ms has its jobs on the disk, and none that aborts is so quick.
     run.suspect =

@@ -5,9 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
+import { replayFile } from '../replay/replay-file.ts';
 
 const KILLS = 25;
 const STARTS_PER_SECOND_MIN = 50;
+const workflowsPath = fileURLToPath(new URL('./workflows.ts', import.meta.url));
 const program = fileURLToPath(new URL('./kill-program.ts', import.meta.url));
 
 it(`loses nothing and repeats nothing through ${KILLS} random kills under load`, async () => {
@@ -94,5 +96,9 @@ it(`loses nothing and repeats nothing through ${KILLS} random kills under load`,
   expect(rerun).toEqual([]);
   expect(over).toEqual([]);
   expect(perSecond).toBeGreaterThan(STARTS_PER_SECOND_MIN);
+  const replay = await replayFile(join(folder, 'kill.db'), workflowsPath);
+  process.stdout.write(`histories replayed ${replay.replayed}\n`);
+  expect(replay.differences).toEqual([]);
+  expect(replay.replayed).toBeGreaterThanOrEqual(acknowledged.length);
   rmSync(folder, { recursive: true, force: true });
 }, 300_000);

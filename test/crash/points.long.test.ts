@@ -1,13 +1,16 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, expect, it } from 'vitest';
+import { replayFile } from '../replay/replay-file.ts';
 import { type Outcome, runScenario, storyOf } from './run-program.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'pleach-crash-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const SCENARIOS = ['steps', 'timer', 'signal', 'update', 'child', 'cancel', 'again', 'undone', 'locals'];
+const workflowsPath = fileURLToPath(new URL('./workflows.ts', import.meta.url));
 const AT_ONCE = 2;
 let walked = 0;
 
@@ -37,6 +40,16 @@ for (const scenario of SCENARIOS) {
         }
       }),
     );
-    process.stdout.write(`crash points walked: ${scenario} ${points.length}, ${walked} in all\n`);
+    let replayed = 0;
+    for (const point of ['whole', ...points]) {
+      const file = join(folder, scenario, point.replace(':', '-'), 'run.db');
+      const replay = await replayFile(file, workflowsPath);
+      expect(replay.differences, `${scenario} at ${point}`).toEqual([]);
+      replayed += replay.replayed;
+    }
+    expect(replayed).toBeGreaterThan(points.length);
+    process.stdout.write(
+      `crash points walked: ${scenario} ${points.length}, ${walked} in all, ${replayed} histories replayed\n`,
+    );
   }, 600_000);
 }

@@ -5,9 +5,11 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Client, Connection } from '../../src/entry/client.ts';
 import { NativeConnection, Worker } from '../../src/entry/worker.ts';
+import { replayFile } from '../replay/replay-file.ts';
 import * as workflows from './workflows.ts';
 
 const SLOTS = 2;
+const workflowsPath = fileURLToPath(new URL('./workflows.ts', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'pleach-slots-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -22,7 +24,7 @@ for (const address of ['memory:slots', `sqlite:${join(folder, 'slots.db')}`]) {
       const worker = await Worker.create({
         connection,
         taskQueue: 'slots',
-        workflowsPath: fileURLToPath(new URL('./workflows.ts', import.meta.url)),
+        workflowsPath,
         maxConcurrentActivityTaskExecutions: SLOTS,
         activities: {
           async note(text: string) {
@@ -48,6 +50,9 @@ for (const address of ['memory:slots', `sqlite:${join(folder, 'slots.db')}`]) {
       });
       await client.connection.close();
       await connection.close();
+      // What lies in memory is gone with its engine.
+      const file = address.startsWith('sqlite:') ? address.slice('sqlite:'.length) : undefined;
+      expect(file && (await replayFile(file, workflowsPath))).toEqual(file && { replayed: 6, differences: [] });
       expect(most).toBe(SLOTS);
       expect(begun.toSorted()).toEqual(
         [0, 1, 2, 3, 4, 5].flatMap((i) => Array.from({ length: 15 }, (_, n) => `${i * 100 + n}`)).toSorted(),

@@ -1,0 +1,39 @@
+import { DatabaseSync } from 'node:sqlite';
+import type { Segment } from '../../src/common/index.ts';
+import { type RunId, silentLog, systemClock } from '../../src/core/index.ts';
+import { decodeSegment } from '../../src/kernel/index.ts';
+import { SqliteStore } from '../../src/store/index.ts';
+import { bundleWorkflowCode, WorkflowContext } from '../../src/worker/index.ts';
+
+const SEGMENTS_MAX = 100_000;
+
+/**
+ * Replays every run that a file holds, open or closed: the same code must ask for the same commands.
+ * @param file a database that no engine has open
+ * @returns how many were replayed, and what differed
+ */
+export async function replayFile(
+  file: string,
+  workflowsPath: string,
+): Promise<{ replayed: number; differences: string[] }> {
+  const context = new WorkflowContext(await bundleWorkflowCode({ workflowsPath }), { log: silentLog });
+  const store = new SqliteStore(file, systemClock);
+  const database = new DatabaseSync(file, { readOnly: true });
+  const differences: string[] = [];
+  let replayed = 0;
+  try {
+    for (const { id } of database.prepare('select hex(id) as id from run order by id').all() as { id: string }[]) {
+      const run = id.toLowerCase().replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5') as RunId;
+      const segments: Segment[] = (await store.loadSegments(run, 1, SEGMENTS_MAX)).map(decodeSegment);
+      const answer = context.replay(run, segments);
+      if ('failure' in answer && answer.failure.cause === 'NONDETERMINISM')
+        differences.push(`${run}: ${answer.failure.failure.message}`);
+      context.evict(run);
+      replayed++;
+    }
+  } finally {
+    database.close();
+    await store.close();
+  }
+  return { replayed, differences };
+}
