@@ -93,8 +93,6 @@ const LACKING = [
   'client.ScheduleNotFoundError',
   'client.ActivityExecutionFailedError',
   'client.TaskQueueClient',
-  // The interceptor that turns failed assertions into failures: it would be a file of its own in the package.
-  'testing.workflowInterceptorModules',
 ];
 
 it('has the names that source compatibility turns on, but for those that it is known to lack', () => {
