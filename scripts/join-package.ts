@@ -9,7 +9,7 @@ export const PLACE = '#place';
 const STARTED = ['engine/kernel-thread', 'worker/sandbox/sandbox-thread', 'worker/sandbox/quarantine-process'];
 
 /** What workflow code is bundled from in the user's process: it stays as it was compiled, a file for each module. */
-const WORKFLOW_SOURCES = ['entry/workflow', 'entry/common', 'workflow/index'];
+const WORKFLOW_SOURCES = ['entry/workflow', 'entry/common', 'workflow/index', 'testing/assertion-interceptors'];
 
 /**
  * Joins the compiled modules of a package into a few files. A process that starts reads one file in a few milliseconds

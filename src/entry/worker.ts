@@ -10,6 +10,7 @@ export {
   type ActivityInterceptors,
   type ActivityInterceptorsFactory,
   type ActivityOutboundCallsInterceptor,
+  appendDefaultInterceptors,
   type BundleOptions,
   bundleWorkflowCode,
   DefaultLogger,

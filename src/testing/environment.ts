@@ -32,12 +32,13 @@ export class TestWorkflowEnvironment {
   readonly client: Client;
   readonly connection: Connection;
   readonly nativeConnection: NativeConnection;
-  readonly namespace = 'default';
-  readonly #engine: MemoryEngine;
+  readonly namespace: string;
+  /** The engine of its own, where it has one. */
+  readonly #engine: MemoryEngine | undefined;
   readonly #clock: SkippingClock | undefined;
 
   private constructor(
-    engine: MemoryEngine,
+    engine: MemoryEngine | undefined,
     clock: SkippingClock | undefined,
     connection: Connection,
     nativeConnection: NativeConnection,
@@ -47,6 +48,7 @@ export class TestWorkflowEnvironment {
     this.#clock = clock;
     this.connection = connection;
     this.nativeConnection = nativeConnection;
+    this.namespace = options.client?.namespace ?? 'default';
     this.client = new Client({ ...options.client, connection });
     const { interceptors, workflow, ...base } = options.client ?? {};
     const workflowOptions = {
@@ -64,6 +66,25 @@ export class TestWorkflowEnvironment {
   /** An environment whose time jumps. */
   static createTimeSkipping(options: TestWorkflowEnvironmentOptions = {}): Promise<TestWorkflowEnvironment> {
     return TestWorkflowEnvironment.#create(new SkippingClock(), options);
+  }
+
+  /**
+   * An environment on an engine that is there already, in real time; tearing it down leaves that engine's data alone.
+   * @throws PleachError as `Connection.connect` does
+   */
+  static async createFromExistingServer(
+    options: TestWorkflowEnvironmentOptions & { address?: string; namespace?: string } = {},
+  ): Promise<TestWorkflowEnvironment> {
+    requireObject('TestWorkflowEnvironment', options, "{ address: 'sqlite:./test.db' }");
+    const { address, namespace, client } = options;
+    const at = address === undefined ? {} : { address };
+    const connection = await Connection.connect(at);
+    const nativeConnection = await NativeConnection.connect(at).catch(async (error: unknown) => {
+      await connection.close();
+      throw error;
+    });
+    const given = { ...(namespace === undefined ? {} : { namespace }), ...client };
+    return new TestWorkflowEnvironment(undefined, undefined, connection, nativeConnection, { client: given });
   }
 
   /** An environment in real time. */
@@ -104,13 +125,13 @@ export class TestWorkflowEnvironment {
   async teardown(): Promise<void> {
     await this.connection.close();
     await this.nativeConnection.close();
-    await this.#engine.release();
+    await this.#engine?.release();
   }
 
   /** Lets time jump while a promise is pending. */
   async #skipping<T>(work: () => Promise<T>, until = Infinity): Promise<T> {
     const clock = this.#clock;
-    if (!clock) return work();
+    if (!clock || !this.#engine) return work();
     const node = await this.#engine.node;
     let isDone = false;
     const pending = work().finally(() => {

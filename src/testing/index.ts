@@ -18,3 +18,4 @@ export * from './mock-activity-environment.ts';
 export * from './simulator/checker.ts';
 export * from './simulator/scheduler.ts';
 export * from './simulator/world.ts';
+export * from './workflow-interceptor-modules.ts';

@@ -13,8 +13,9 @@
  */
 export { NativeConnection, type NativeConnectionOptions } from './connection.ts';
 export { GracefulShutdownPeriodExpiredError, ReplayError } from './errors.ts';
+export { appendDefaultInterceptors } from './interceptors.ts';
 export type * from './interceptors.ts';
-export type { WorkerOptions } from './options.ts';
+export type { UnusedWorkerOptions, WorkerOptions } from './options.ts';
 export type { HistoryAndWorkflowId, ReplayHistoriesIterable, ReplayResult, ReplayWorkerOptions } from './replay.ts';
 export { DefaultLogger, type LogEntry, makeTelemetryFilterString, Runtime, type RuntimeOptions } from './runtime.ts';
 export {

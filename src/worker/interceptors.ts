@@ -1,5 +1,5 @@
 import type { Context } from '../activity/index.ts';
-import type { Headers, MetricTags, Next } from '../common/index.ts';
+import { type Headers, type MetricTags, type Next, requireObject } from '../common/index.ts';
 
 export type { Headers, Next };
 
@@ -41,6 +41,21 @@ export interface ActivityInterceptors {
 export type ActivityInterceptorsFactory = (context: Context) => ActivityInterceptors;
 /** Makes an interceptor of what comes in; the older form. */
 export type ActivityInboundCallsInterceptorFactory = (context: Context) => ActivityInboundCallsInterceptor;
+
+/**
+ * Gives the interceptors back as they are, in lists of their own: what the field once appended by this, every worker has.
+ * @throws TypeError for what are no interceptors
+ */
+export function appendDefaultInterceptors(interceptors: WorkerInterceptors): WorkerInterceptors {
+  requireObject('appendDefaultInterceptors', interceptors, '{ activity: [], workflowModules: [] }');
+  const { activity, activityInbound, workflowModules, client } = interceptors;
+  return {
+    activity: [...(activity ?? [])],
+    activityInbound: [...(activityInbound ?? [])],
+    workflowModules: [...(workflowModules ?? [])],
+    ...(client ? { client } : {}),
+  };
+}
 
 /** The interceptors of a worker. */
 export interface WorkerInterceptors {

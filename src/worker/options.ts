@@ -5,8 +5,34 @@ import type { WorkerInterceptors } from './interceptors.ts';
 import { checkSinks, type InjectedSinks } from './sinks.ts';
 import type { WorkflowBundleOption } from './workflow-bundle.ts';
 
+/** Options of the field's that mean nothing here: taken for the sake of code that has them, and not used. */
+export interface UnusedWorkerOptions {
+  /** Runs are kept apart in one context anyway. */
+  reuseV8Context?: boolean;
+  /** Code that spins is ended as ever: raise `workflowSpinTimeout` where a debugger stops it. */
+  debugMode?: boolean;
+  showStackTraceSources?: boolean;
+  /** A run goes back to the worker that has it while that worker is connected. */
+  stickyQueueScheduleToStartTimeout?: Duration;
+  nonStickyToStickyPollRatio?: number;
+  /** Tasks are sent to workers, which do not poll. */
+  maxConcurrentWorkflowTaskPolls?: number;
+  maxConcurrentActivityTaskPolls?: number;
+}
+
+/** Options of the field's that this release would have to carry out and does not: a worker that has one is refused. */
+const NOT_CARRIED_OUT = {
+  maxTaskQueueActivitiesPerSecond: 'limit each worker by maxActivitiesPerSecond',
+  workerDeploymentOptions: 'use patched, or another task queue for the new version',
+  useVersioning: 'use patched, or another task queue for the new version',
+  buildId: 'use patched, or another task queue for the new version',
+  tuner: 'give the numbers: maxConcurrentActivityTaskExecutions and its like',
+  plugins: 'give what the plugin would set as options',
+  nexusServices: 'start a child workflow',
+} as const;
+
 /** What a worker is made with. */
-export interface WorkerOptions {
+export interface WorkerOptions extends UnusedWorkerOptions {
   /** Default: a server on this machine, which this release does not reach; give one. */
   connection?: NativeConnection;
   /** Default `default`. */
@@ -60,6 +86,11 @@ export function checkOptions(options: WorkerOptions): void {
   };
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     refuse(`a worker needs options: { connection, taskQueue, workflowsPath, activities }; this is ${shown(options)}`);
+  }
+  for (const [name, instead] of Object.entries(NOT_CARRIED_OUT)) {
+    const value = (options as unknown as Record<string, unknown>)[name];
+    if (value !== undefined && value !== false)
+      refuse(`${name} is not carried out by this release; it is ${shown(value)}: ${instead}`, { [name]: value });
   }
   const { connection, identity } = options;
   if (connection !== undefined && typeof connection?.caller?.listen !== 'function')

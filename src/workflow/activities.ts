@@ -67,7 +67,7 @@ export function scheduleActivity<R>(activityType: string, args: unknown[], optio
   const activator = getActivator('scheduleActivity');
   requireCall('scheduleActivity', activityType, args);
   requireTimeout('scheduleActivity', options);
-  compileOptions(options);
+  const compiled = compileOptions(options);
   const seq = ++activator.seqs.activity;
   const schedule = compose(
     activator.interceptors,
@@ -91,7 +91,7 @@ export function scheduleActivity<R>(activityType: string, args: unknown[], optio
           ...(input.options.taskQueue === undefined ? {} : { queue: input.options.taskQueue }),
           input: activator.toWireArgs(input.args),
           ...headersToWire(input.headers),
-          options: compileOptions(input.options),
+          options: input.options === options ? compiled : compileOptions(input.options),
         });
         activator.activities.set(seq, {
           resolve: (value) => {
@@ -117,7 +117,7 @@ export function scheduleLocalActivity<R>(
   const activator = getActivator('scheduleLocalActivity');
   requireCall('scheduleLocalActivity', activityType, args);
   requireTimeout('scheduleLocalActivity', options);
-  compileOptions(options);
+  const compiled = compileOptions(options);
   const seq = ++activator.seqs.localActivity;
   const schedule = compose(
     activator.interceptors,
@@ -148,7 +148,7 @@ export function scheduleLocalActivity<R>(
           input: activator.toWireArgs(input.args),
           ...headersToWire(input.headers),
           options: {
-            ...compileOptions(input.options),
+            ...(input.options === options ? compiled : compileOptions(input.options)),
             localRetryThresholdMs:
               msTimeout(input.options.localRetryThreshold, 'localRetryThreshold') ?? LOCAL_RETRY_THRESHOLD_MS,
           },

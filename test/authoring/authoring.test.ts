@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { activityInfo, metricMeter } from '../../src/entry/activity.ts';
-import { Client, Connection, defaultPayloadConverter } from '../../src/entry/client.ts';
+import { Client, Connection, defaultPayloadConverter, WorkflowFailedError } from '../../src/entry/client.ts';
 import type { MetricMeter, MetricTags } from '../../src/entry/common.ts';
 import {
   DefaultLogger,
@@ -14,6 +14,7 @@ import {
   Runtime,
   Worker,
 } from '../../src/entry/worker.ts';
+import { TestWorkflowEnvironment, workflowInterceptorModules } from '../../src/entry/testing.ts';
 import * as workflows from './workflows.ts';
 
 const pathOf = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
@@ -135,6 +136,31 @@ describe.each([['memory:authoring'], [`sqlite:${join(folder, 'authoring.db')}`]]
       expect(said.join()).toMatch(/does not have: nobody\.hears; add it to sinks/);
       expect(said.join()).toMatch(/alerts\.raise was called with arguments that cannot travel as JSON/);
       expect(said.join()).not.toContain('__pleach');
+    });
+
+    it('an environment on this engine talks to it, and leaves it be', async () => {
+      const env = await TestWorkflowEnvironment.createFromExistingServer({ address });
+      expect(await env.client.workflow.execute(workflows.tellsHeaders, start())).toEqual({});
+      await env.teardown();
+      expect(await client.workflow.execute(workflows.tellsHeaders, start())).toEqual({});
+    });
+
+    it('an assertion that fails in a workflow fails it, where the module for it is bundled', async () => {
+      const taskQueue = 'asserting';
+      const own = { workflowModules: workflowInterceptorModules };
+      const asserting = await Worker.create({ connection, taskQueue, workflowsPath, interceptors: own });
+      await asserting.runUntil(async () => {
+        const options = { ...start(), taskQueue };
+        const failed: unknown = await client.workflow
+          .execute(workflows.assertsWrongly, options)
+          .catch((e: unknown) => e);
+        expect(failed).toBeInstanceOf(WorkflowFailedError);
+        expect((failed as WorkflowFailedError).cause).toMatchObject({
+          type: 'AssertionError',
+          nonRetryable: true,
+          message: 'expected 1 to be 2',
+        });
+      });
     });
 
     it('a replay calls only the sinks that ask for it', async () => {

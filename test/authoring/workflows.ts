@@ -38,6 +38,12 @@ export async function callsSinks(): Promise<string> {
   return workflowInfo().runId;
 }
 
+/** Asserts what does not hold. */
+export async function assertsWrongly(): Promise<void> {
+  await sleep(1);
+  throw Object.assign(new Error('expected 1 to be 2'), { name: 'AssertionError' });
+}
+
 /** Measures. */
 export async function measures(): Promise<void> {
   const orders = metricMeter.createCounter('orders', 'pieces', 'Orders taken');

@@ -233,6 +233,18 @@ const workerRowsProper: Record<string, Row<WorkerRoom>> = {
     ...refuses(REFUSED, /workflowFailureErrorTypes is a list of names/, noTextLists, (workflowFailureErrorTypes) =>
       create(room, { workflowFailureErrorTypes }),
     ),
+    ...[
+      'maxTaskQueueActivitiesPerSecond',
+      'workerDeploymentOptions',
+      'useVersioning',
+      'buildId',
+      'tuner',
+      'plugins',
+    ].flatMap((key) =>
+      refuses(REFUSED, new RegExp(`${key} is not carried out by this release.*: \\w+`), [5, 'x', {}], (value) =>
+        create(room, { [key]: value }),
+      ),
+    ),
     ...refuses(REFUSED, /sinks is \{ name: \{ function: \{ fn/, [null, 5, 'text'], (sinks) => create(room, { sinks })),
     ...refuses(REFUSED, /sinks\.a(\.b)? is \{ name: \{ function: \{ fn/, [null, 5], (a) =>
       create(room, { sinks: { a } }),
@@ -301,6 +313,10 @@ const workerRowsProper: Record<string, Row<WorkerRoom>> = {
     ),
   'worker.Worker#getState': ({ stopped }) => takes([1], () => stopped.getState()),
   'worker.Worker#getStatus': ({ stopped }) => takes([1], () => stopped.getStatus()),
+  'worker.appendDefaultInterceptors': () =>
+    refuses(TypeError, /appendDefaultInterceptors takes an object/, [undefined, ...noOptions], (value) =>
+      worker.appendDefaultInterceptors(value),
+    ),
   'worker.bundleWorkflowCode': (room) => [
     ...refuses(
       REFUSED,
@@ -368,6 +384,14 @@ const testingRows: Record<string, Row<WorkerRoom>> = {
       ],
     ]),
   ),
+  'testing.TestWorkflowEnvironment.createFromExistingServer': () => [
+    ...refuses(TypeError, /TestWorkflowEnvironment takes an object/, noOptions, (options) =>
+      testing.TestWorkflowEnvironment.createFromExistingServer(options),
+    ),
+    ...refuses('ADDRESS_UNSUPPORTED', /use sqlite:/, ['tape:'], (address) =>
+      testing.TestWorkflowEnvironment.createFromExistingServer({ address }),
+    ),
+  ],
   'testing.TestWorkflowEnvironment#currentTimeMs': () =>
     takes([1], async () => {
       const env = await testing.TestWorkflowEnvironment.createLocal();

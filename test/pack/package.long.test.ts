@@ -97,6 +97,14 @@ describe('the packed package, installed into an empty folder by the commands of 
     expect(links.filter((link) => !link.startsWith('src/') && !existsSync(join(installed, link)))).toEqual([]);
   });
 
+  it('brings the interceptors that tests bundle with their workflows', () => {
+    const script = "import { workflowInterceptorModules as m } from 'pleach/testing'; console.log(m.join());";
+    writeFileSync(join(folder, 'modules.mjs'), script);
+    const path = run(`"${process.execPath}" modules.mjs`, folder).trim();
+    expect(path).toContain(join('node_modules', 'pleach'));
+    expect(existsSync(path), path).toBe(true);
+  });
+
   it("runs the README's first example unchanged on the project's Node", () => {
     expect(runExample(process.execPath)).toBe(output);
   });

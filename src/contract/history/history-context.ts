@@ -44,6 +44,8 @@ export class HistoryContext {
   taskCompletedEventId = 0;
   readonly activities = new Map<number, KnownActivity>();
   readonly activitySeqs = new Map<number, number>();
+  /** Types and ids of local activities: their markers tell them. */
+  readonly locals = new Map<number, { type: string; activityId: string }>();
   readonly timerEvents = new Map<number, number>();
   readonly children = new Map<number, KnownChild>();
   readonly childSeqs = new Map<number, number>();
@@ -88,6 +90,9 @@ export class HistoryContext {
         if (activity) activity.started = item;
         return;
       }
+      case 'schedule-local-activity':
+        this.locals.set(item.seq, { type: item.type, activityId: item.activityId });
+        return;
       case 'start-timer':
         this.timerEvents.set(item.seq, eventId);
         return;

@@ -128,7 +128,10 @@ function childEnd(context: HistoryContext, seq: number, outcome: WireOutcome): E
   return body('ChildWorkflowExecutionFailed', { ...common, failure: failureTo(inner), retryState });
 }
 
-function localActivityEnd(job: Extract<WorkflowJob, { kind: 'local-activity-resolved' }>): EventBody {
+function localActivityEnd(
+  job: Extract<WorkflowJob, { kind: 'local-activity-resolved' }>,
+  context: HistoryContext,
+): EventBody {
   const { seq, attempt, outcome } = job;
   const { inner } = outcome.status === 'completed' ? { inner: undefined } : unwrap(outcome.failure, 'activity');
   const known = outcome.status !== 'completed' && outcome.failure.kind === 'activity' ? outcome.failure : undefined;
@@ -141,8 +144,8 @@ function localActivityEnd(job: Extract<WorkflowJob, { kind: 'local-activity-reso
             present({
               seq,
               attempt,
-              activity_id: known?.activityId ?? String(seq),
-              activity_type: known?.activityType,
+              activity_id: known?.activityId ?? context.locals.get(seq)?.activityId ?? String(seq),
+              activity_type: known?.activityType ?? context.locals.get(seq)?.type,
             }),
           ),
         ],
@@ -211,7 +214,7 @@ export function writeJob(job: Job, context: HistoryContext): EventBody[] {
       ];
     }
     case 'local-activity-resolved':
-      return [localActivityEnd(job)];
+      return [localActivityEnd(job, context)];
     case 'child-started': {
       const child = context.children.get(job.seq);
       return [

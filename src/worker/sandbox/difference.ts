@@ -25,13 +25,18 @@ function identity(command: Command): string {
   }
 }
 
+/** Details are text for people: nothing follows from them, and the field's histories do not have them. */
+const isRecorded = ({ kind }: Command): boolean => kind !== 'set-details';
+
 const SHOWN = 5;
 
 /**
  * Compares what a history recorded with what a replay gave.
  * @returns a sentence with the first difference and the last commands of both sides; undefined where there is none
  */
-export function difference(expected: readonly Command[], actual: readonly Command[]): string | undefined {
+export function difference(recorded: readonly Command[], given: readonly Command[]): string | undefined {
+  const expected = recorded.filter(isRecorded);
+  const actual = given.filter(isRecorded);
   const longest = Math.max(expected.length, actual.length);
   for (let i = 0; i < longest; i++) {
     const want = expected[i];
