@@ -44,6 +44,9 @@ if (import.meta.main) {
       case 'end':
         return handle.signal('end');
       case 'query':
+        // The worker has been started and may not be known yet; a query finds a worker or fails.
+        while ((await handle.describe()).queuesWithoutWorker.length > 0)
+          await new Promise((done) => setImmediate(done));
         return handle.query(ask.name);
       case 'update':
         return handle.executeUpdate(ask.name);
