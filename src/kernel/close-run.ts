@@ -168,7 +168,8 @@ function successorOf(node: KernelNode, run: LiveRun, start: StartJob, closing: C
       queue: job.queue,
       firstRun: start.firstRunId as RunId,
       status: 'RUNNING',
-      startedAt: time,
+      // Later than the one before it, though it begins in the same millisecond: the latest run of an id is found by this.
+      startedAt: Math.max(time, run.row.startedAt + 1),
       closedAt: undefined,
       wakeAt: undefined,
     },
