@@ -50,12 +50,9 @@ for (const address of ['memory:slots', `sqlite:${join(folder, 'slots.db')}`]) {
       });
       await client.connection.close();
       await connection.close();
-      if (address.startsWith('sqlite:')) {
-        expect(await replayFile(address.slice('sqlite:'.length), workflowsPath)).toEqual({
-          replayed: 6,
-          differences: [],
-        });
-      }
+      // What lies in memory is gone with its engine.
+      const file = address.startsWith('sqlite:') ? address.slice('sqlite:'.length) : undefined;
+      expect(file && (await replayFile(file, workflowsPath))).toEqual(file && { replayed: 6, differences: [] });
       expect(most).toBe(SLOTS);
       expect(begun.toSorted()).toEqual(
         [0, 1, 2, 3, 4, 5].flatMap((i) => Array.from({ length: 15 }, (_, n) => `${i * 100 + n}`)).toSorted(),
