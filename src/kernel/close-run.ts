@@ -45,6 +45,8 @@ export function closeRun(node: KernelNode, run: LiveRun, entry: JournalEntry): (
     for (const waiter of run.resultWaiters.splice(0)) waiter.answer(result);
     for (const [updateId, waiters] of run.updateWaiters) {
       const update = state.updates.get(updateId);
+      // It goes on in the next run, with whoever waits for it.
+      if (!update && next && leftover.some((arrival) => isUpdate(arrival, updateId))) continue;
       for (const waiter of waiters) {
         if (update?.outcome) waiter.answer({ stage: 'COMPLETED', runId: run.id, outcome: update.outcome });
         else waiter.fail(closedError(run));
@@ -52,7 +54,7 @@ export function closeRun(node: KernelNode, run: LiveRun, entry: JournalEntry): (
     }
     node.drop(run);
     if (node.plantedBug === 'append-after-close') appendAfterClose(node, run);
-    if (next) admitSuccessor(node, next, leftover);
+    if (next) admitSuccessor(node, next, leftover, run.updateWaiters);
     else refuse(node, run, leftover);
   };
 }
@@ -84,7 +86,16 @@ interface Successor {
   time: number;
 }
 
-function admitSuccessor(node: KernelNode, next: Successor, leftover: Arrival[]): void {
+function isUpdate({ job }: Arrival, updateId: string): boolean {
+  return job.kind === 'update-requested' && job.updateId === updateId;
+}
+
+function admitSuccessor(
+  node: KernelNode,
+  next: Successor,
+  leftover: Arrival[],
+  updateWaiters: LiveRun['updateWaiters'],
+): void {
   const run = node.admit(next.row);
   run.unwritten = false;
   applySegment(
@@ -94,6 +105,8 @@ function admitSuccessor(node: KernelNode, next: Successor, leftover: Arrival[]):
   );
   node.activations.armRun(run);
   // What came for the closed run and was not acknowledged goes to the run that goes on; answers to its own calls do not.
+  for (const [updateId, waiters] of updateWaiters)
+    if (leftover.some((arrival) => isUpdate(arrival, updateId))) run.updateWaiters.set(updateId, waiters);
   for (const arrival of leftover) {
     const { kind } = arrival.job;
     if (kind === 'signalled' || kind === 'update-requested' || kind === 'cancel-requested') run.arrived.push(arrival);
@@ -168,7 +181,8 @@ function successorOf(node: KernelNode, run: LiveRun, start: StartJob, closing: C
       queue: job.queue,
       firstRun: start.firstRunId as RunId,
       status: 'RUNNING',
-      startedAt: time,
+      // Later than the one before it, though it begins in the same millisecond: the latest run of an id is found by this.
+      startedAt: Math.max(time, run.row.startedAt + 1),
       closedAt: undefined,
       wakeAt: undefined,
     },

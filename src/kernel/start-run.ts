@@ -75,7 +75,7 @@ async function attempt(node: KernelNode, start: StartJob, options: StartOptions)
       return { status: 'repeated', runId: row.firstRun, durable: Promise.resolve() };
     if (!mayReuse) return { status: 'exists', row };
   }
-  return begin(node, start, options);
+  return begin(node, start, options, row);
 }
 
 /** Waits until a run that is closing has closed. */
@@ -108,7 +108,8 @@ async function whenOpen(node: KernelNode, run: LiveRun, start: StartJob, options
   return { status: 'exists', row: run.row };
 }
 
-function begin(node: KernelNode, start: StartJob, options: StartOptions): Started {
+/** @param before the run of that id that was the latest until now */
+function begin(node: KernelNode, start: StartJob, options: StartOptions, before: RunRow | undefined): Started {
   if (node.stalled) throw node.stalled;
   const run = node.admit({
     run: start.runId as RunId,
@@ -119,7 +120,8 @@ function begin(node: KernelNode, start: StartJob, options: StartOptions): Starte
     queue: start.queue,
     firstRun: start.firstRunId as RunId,
     status: 'RUNNING',
-    startedAt: node.now(),
+    // The latest run of an id is found by this, so two in one millisecond, or after a clock went back, must not tie.
+    startedAt: Math.max(node.now(), before ? before.startedAt + 1 : 0),
     closedAt: undefined,
     wakeAt: undefined,
   });

@@ -1,6 +1,6 @@
 import type { Activation, Command } from '../../src/common/index.ts';
 import type { AttemptTask } from '../../src/contract/index.ts';
-import { silentLog, systemClock, systemRandom } from '../../src/core/index.ts';
+import { type Clock, silentLog, systemClock, systemRandom } from '../../src/core/index.ts';
 import { type Admission, KernelNode } from '../../src/kernel/index.ts';
 import { type ModelData, ModelStore, type Store } from '../../src/store/index.ts';
 
@@ -12,16 +12,19 @@ export interface Play {
   attempt?(task: AttemptTask): void;
   admission?: Admission;
   activitySlots?: number;
+  /** Default the host's. */
+  clock?: Clock;
   /** The store to run on, where it is not the plain model. */
   store?: Store;
 }
 
 /** A real node on these tables, which takes over from the one before, with a worker in its process that is played. */
 export async function playNode(data: ModelData, play: Play) {
+  const clock = play.clock ?? systemClock;
   const dead = [...data.nodes.keys()][0];
   const node = await KernelNode.open({
-    store: play.store ?? new ModelStore(data, systemClock, 4),
-    clock: systemClock,
+    store: play.store ?? new ModelStore(data, clock, 4),
+    clock,
     random: systemRandom(),
     log: silentLog,
     ...(play.admission ? { admission: play.admission } : {}),
