@@ -9,7 +9,7 @@ import {
 import type { AttemptCancelReason, AttemptTask } from '../contract/index.ts';
 import { isUuid, LIMITS, type PleachError, type RunId, type Wait } from '../core/index.ts';
 import type { AttemptRow } from '../store/index.ts';
-import { findUndurable, type LiveRun } from './live-run.ts';
+import { type Arrival, findUndurable, type LiveRun } from './live-run.ts';
 import type { ActivityState } from './machine/state.ts';
 import type { KernelNode } from './node.ts';
 import {
@@ -203,7 +203,9 @@ export class Attempts {
       if (!run || !activity || activity.phase !== 'scheduled' || run.state.paused || run.state.closing) continue;
       if (this.#holdsCurrent(activity)) continue;
       // In line twice, as after a pause or a recovery: its start may be noted already, and not applied yet.
-      if (findUndurable(run, ({ job }) => job.kind === 'activity-started' && job.seq === task.seq)) continue;
+      const isItsStart = ({ job }: Arrival): boolean =>
+        job.kind === 'activity-started' && job.seq === task.seq && job.attempt === activity.attempt;
+      if (findUndurable(run, isItsStart)) continue;
       // The start is on the disk before the first instruction.
       const facts: Job[] = [];
       const effects: (() => void)[] = [];

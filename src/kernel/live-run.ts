@@ -153,7 +153,10 @@ export function workflowKey(namespace: string, workflowId: string): string {
 
 /** An arrival of a run that is not durable yet, wherever it is on its way. */
 export function findUndurable(run: LiveRun, isIt: (arrival: Arrival) => boolean): Arrival | undefined {
-  return run.arrived.find(isIt) ?? run.activating?.arrivals.find(isIt) ?? run.writing.find(isIt);
+  const { activating } = run;
+  // What a slow activation carries may be durable by now: nobody would tell of it a second time.
+  const carried = activating && !activating.jobsDurable ? activating.arrivals : [];
+  return run.arrived.find(isIt) ?? carried.find(isIt) ?? run.writing.find(isIt);
 }
 
 /** Waits until an arrival is durable; at once where there is none. @throws the error it is refused with */
