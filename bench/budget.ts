@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runPeer } from './peer-process.ts';
 import { SIZES } from './peers/measure.ts';
@@ -6,16 +6,16 @@ import { SIZES } from './peers/measure.ts';
 /** The lines of kernel.md section 17, and what in a profile belongs to each. */
 const LINES: readonly (readonly [string, RegExp])[] = [
   ['garbage collection', /^\(garbage collector\)/],
-  ['database', /lib\/store\/|^native (run|get|all|exec|prepare)/],
-  ['sandbox', /lib\/worker\/sandbox\/|lib\/workflow\/|pleach-workflows|evalmachine|pleach:/],
-  ['activities', /lib\/worker\/|lib\/activity\//],
-  ['machine and encoding', /lib\/kernel\/|lib\/contract\/history/],
-  ['client start and result', /lib\/client\/|lib\/contract\/protocol|peers\/|measure\.ts/],
+  ['database', /src\/store\/|^native (run|get|all|exec|prepare)/],
+  ['sandbox', /src\/worker\/sandbox\/|src\/workflow\/|pleach-workflows|evalmachine|pleach-bundle/],
+  ['activities', /src\/worker\/|src\/activity\//],
+  ['machine and encoding', /src\/kernel\/|src\/contract\/history/],
+  ['client start and result', /src\/client\/|src\/contract\/protocol|peers\/|measure\.ts/],
   [
     'thread messages',
-    /lib\/engine\/|^native (postMessage)|node:internal\/worker|node:internal\/per_context\/messageport|structuredClone|receiveMessageOnPort/,
+    /src\/engine\/|^native (postMessage)|node:internal\/worker|node:internal\/per_context\/messageport|structuredClone|receiveMessageOnPort/,
   ],
-  ['payloads and failures', /lib\/common\//],
+  ['payloads and failures', /src\/common\//],
   ['Node itself', /^node:|^native|^\(program\)/],
 ];
 
@@ -62,10 +62,28 @@ function budgetLine(frame: { functionName: string; url: string }): string | unde
   return LINES.find(([, pattern]) => pattern.test(where))?.[0] ?? 'other';
 }
 
+/**
+ * Lays the program beside the source instead of the packed package, whose joined files no longer say which room a line
+ * came from.
+ */
+function sourceProgram(folder: string): string {
+  const entry = join(folder, 'node_modules/pleach');
+  mkdirSync(entry, { recursive: true });
+  symlinkSync(join(import.meta.dirname, '../src'), join(entry, 'src'));
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
+  writeFileSync(
+    join(entry, 'package.json'),
+    JSON.stringify({ type: 'module', exports: { './*': './src/entry/*.ts' } }),
+  );
+  for (const name of ['measure.ts', 'pleach.ts', 'pleach-workflows.ts'])
+    copyFileSync(join(import.meta.dirname, 'peers', name), join(folder, name));
+  return join(folder, 'pleach.ts');
+}
+
 /** Prints where a workflow's CPU goes, from a profile of every thread; the profiler itself costs, so no rate comes of it. */
-export async function printBudget(file: string, workFolder: string): Promise<void> {
+export async function printBudget(workFolder: string): Promise<void> {
   const folder = mkdtempSync(join(workFolder, 'profile-'));
-  await runPeer({ name: 'pleach', file, cwd: folder, env: {} }, 'throughput', {
+  await runPeer({ name: 'pleach', file: sourceProgram(folder), cwd: folder, env: {} }, 'throughput', {
     nodeArgs: ['--cpu-prof', `--cpu-prof-dir=${folder}`, '--cpu-prof-interval=500'],
   });
   const { lines, hottest } = readBudget(folder, SIZES.workflows + SIZES.warmUp);

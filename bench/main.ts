@@ -71,6 +71,7 @@ try {
   for (const system of systems) console.log(`${system.name}: ${system.durability}`);
   console.log('');
   let missed = 0;
+  let judged = 0;
   for (const row of rows) {
     const given: Given = {};
     for (const system of systems) {
@@ -78,6 +79,7 @@ try {
       given[system.name] = await measureRow(row, system, workFolder);
     }
     const verdict = row.judge(given, commitMs);
+    if (verdict) judged++;
     if (verdict && !verdict.holds) missed++;
     printRow(row, given, verdict);
     if (row.name === 'throughput') {
@@ -85,8 +87,10 @@ try {
       warnOfMisconfigured(given, { DBOS: peerCommitMs, Restate: commitMs });
     }
   }
-  if (options.budget) await printBudget(program, workFolder);
-  console.log(missed === 0 ? '\nevery target holds' : `\n${missed} of ${rows.length} rows miss their target`);
+  if (options.budget) await printBudget(workFolder);
+  console.log(
+    `\n${judged - missed} of ${judged} targets hold${judged < rows.length ? `; ${rows.length - judged} need a peer to be judged` : ''}`,
+  );
 } finally {
   for (const system of systems) await system.stop();
   rmSync(workFolder, { recursive: true, force: true });

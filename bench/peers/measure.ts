@@ -41,6 +41,8 @@ export const SIZES = {
   warmUp: 2_000,
   inFlight: 200,
   stepsEach: 3,
+  /** The same for what is timed one by one. */
+  warmUpRounds: 500,
   latencyRounds: 300,
   sequentialSteps: 500,
   signalRounds: 200,
@@ -144,7 +146,11 @@ async function together(n: number, inFlight: number, work: (i: number) => Promis
 }
 
 /** Times `work` once after another, after some rounds that do not count. */
-async function oneByOne(rounds: number, work: (i: number) => Promise<void>, warmUp = 50): Promise<number[]> {
+async function oneByOne(
+  rounds: number,
+  work: (i: number) => Promise<void>,
+  warmUp: number = SIZES.warmUpRounds,
+): Promise<number[]> {
   const latencies: number[] = [];
   for (let i = -warmUp; i < rounds; i++) {
     const at = performance.now();
