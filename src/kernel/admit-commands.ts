@@ -52,16 +52,13 @@ export function decideAdmissions(
  * The commands are read from the history, since the folded state keeps less of them than a rule may want to see.
  */
 export function resumeAdmissions(node: KernelNode, run: LiveRun): void {
-  const isParked = (command: Asked): boolean =>
-    (command.kind === 'start-child' ? run.state.children : run.state.activities).get(command.seq)?.phase ===
-    'awaiting-admission';
   const parked = [...run.state.activities.values(), ...run.state.children.values()];
   if (!parked.some(({ phase }) => phase === 'awaiting-admission')) return;
   node.loadHistory(run.id).then(
     (history) => {
       if (run.dropped) return;
       for (const command of history.flatMap(({ rounds }) => rounds.flatMap((round) => round.commands ?? []))) {
-        if (!ASKED.has(command.kind) || !isParked(command as Asked)) continue;
+        if (!ASKED.has(command.kind) || !isParked(run, command as Asked)) continue;
         const asked = command as Asked;
         // Without the rules that parked it, nothing stands in its way.
         decideLater(node, run, asked, node.admission ? ask(node, run, asked) : { admitted: true });
@@ -115,7 +112,7 @@ function decisionFact(command: Asked, decision: AdmissionDecision): Job {
 
 /** A decision came later: it is durable first, and then takes effect. */
 function settle(node: KernelNode, run: LiveRun, command: Asked, decision: AdmissionDecision): void {
-  if (run.dropped || run.state.closing) return;
+  if (run.dropped || run.state.closing || !isParked(run, command)) return;
   const fact = decisionFact(command, decision);
   if (!decision.admitted) {
     run.arrived.push({ job: fact, atMs: node.clock.monotonicMs() });
@@ -129,12 +126,17 @@ function settle(node: KernelNode, run: LiveRun, command: Asked, decision: Admiss
     return;
   }
   // The message that starts a child goes with the decision: a crash between the two would leave a child that never starts.
-  const isWanted = run.state.children.get(command.seq)?.phase === 'awaiting-admission';
   node.activations.arrive(run, {
     job: fact,
     atMs: node.clock.monotonicMs(),
-    ...(isWanted ? { answer: node.inbox.startChild(run, command) } : {}),
+    answer: node.inbox.startChild(run, command),
   });
+}
+
+/** Whether a command still waits for its decision: it may have been cancelled meanwhile. */
+function isParked({ state }: LiveRun, { kind, seq }: Asked): boolean {
+  const parked = kind === 'schedule-activity' ? state.activities.get(seq) : state.children.get(seq);
+  return parked?.phase === 'awaiting-admission';
 }
 
 function denial(command: Asked, decision: AdmissionDecision): Job {

@@ -432,13 +432,14 @@ export class Attempts {
 
   /** Gives an activity its one result. */
   resolve(run: LiveRun, activity: ActivityState, outcome: WireOutcome): void {
+    // A result that is on its way decides; a denial's comes behind its decision, which still must meet the phase it was for.
+    if (findUndurable(run, ({ job }) => job.kind === 'activity-resolved' && job.seq === activity.seq)) return;
     // Nothing further may resolve it, though the job that says so is not durable yet.
     activity.phase = 'started';
     activity.token = undefined;
     const deadline = run.activityDeadlines.get(activity.seq);
     this.#node.deadlines.clear(deadline);
     run.activityDeadlines.delete(activity.seq);
-    if (run.arrived.some(({ job }) => job.kind === 'activity-resolved' && job.seq === activity.seq)) return;
     this.#node.activations.arriveJob(run, { kind: 'activity-resolved', seq: activity.seq, outcome });
   }
 

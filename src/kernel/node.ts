@@ -257,6 +257,10 @@ export class KernelNode {
     for (const timer of state.timers.values()) this.activations.armTimer(run, timer);
     this.activations.armRun(run);
     if (state.taskFailure) run.taskAttempts ||= 1;
+    if (run.retryTaskAt > this.now()) {
+      run.retryTask = this.deadlines.set(run.retryTaskAt, () => this.activations.pump(run));
+      this.arm();
+    }
     // Jobs without an answer, of a run that was live when its process died: its activation may be what ended it. An
     // activation that takes longer than 5 ms has its jobs on the disk, and none that aborts is so quick.
     run.suspect =
