@@ -509,13 +509,19 @@ export class Activations {
       return;
     }
     node.carry(run.id, carried);
-    node.load(row).then(
-      (again) => again && this.#blocked(again, 'COMMAND_REFUSED', failure),
-      (cause: unknown) => {
-        node.log.error('a run whose commands were refused cannot be read', { run: run.id, message: messageOf(cause) });
-        if (!node.ended) node.clock.after(LIMITS.taskRetryFirstMs, () => void node.load(row).catch(() => undefined));
-      },
-    );
+    const again = (): void => {
+      node.load(row).then(
+        (found) => found && this.#blocked(found, 'COMMAND_REFUSED', failure),
+        (cause: unknown) => {
+          node.log.error('a run whose commands were refused cannot be read; it is tried again', {
+            run: run.id,
+            message: messageOf(cause),
+          });
+          if (!node.ended) node.clock.after(LIMITS.taskRetryFirstMs, again);
+        },
+      );
+    };
+    again();
   }
 
   /** Takes a run out of memory that will be read anew, with all that must be put back then; each arrival once. */
