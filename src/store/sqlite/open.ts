@@ -136,7 +136,15 @@ function requireKnown(db: DatabaseSync, path: string): number {
 }
 
 function migrate(db: DatabaseSync, path: string, partitions: number): StoreIdentity {
-  if (requireKnown(db, path) < SCHEMA_VERSION) create(db, partitions);
+  const found = requireKnown(db, path);
+  if (found === 1) {
+    throw new PleachError(
+      'DATABASE_UNOPENABLE',
+      `opening ${path}: the database was made before the first release (schema 1), and was left as it is. Name another file`,
+      { path, found, known: SCHEMA_VERSION },
+    );
+  }
+  if (found < SCHEMA_VERSION) create(db, partitions);
   const read = db.prepare('select value from meta where key = ?');
   const value = (key: string): string => (read.get(key) as { value: string }).value;
   const identity = { partitions: Number(value('partitions')), hash: value('hash'), schema: SCHEMA_VERSION };
