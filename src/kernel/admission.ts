@@ -1,12 +1,24 @@
 import type { Command } from '../common/index.ts';
 
+/** What an operator may do to a run or an activity that is open, and that leaves it open. */
+export type OperatorAct = 'pause' | 'resume' | 'pause-activity' | 'unpause-activity' | 'update-activity-options';
+
 /** What asks for admission: a command of a run, or a request of a client. */
 export interface AdmissionRequest {
   namespace: string;
   workflowId: string;
   workflowType: string;
-  /** `start`, `signal`, `update`, `cancel`, `terminate` of a client; else the kind of a run's command. */
-  act: 'start' | 'signal' | 'update' | 'cancel' | 'terminate' | 'schedule-activity' | 'start-child' | 'signal-external';
+  /** What a client or an operator asks for; else the kind of a run's command. */
+  act:
+    | 'start'
+    | 'signal'
+    | 'update'
+    | 'cancel'
+    | 'terminate'
+    | OperatorAct
+    | 'schedule-activity'
+    | 'start-child'
+    | 'signal-external';
   identity?: string;
   command?: Command;
 }

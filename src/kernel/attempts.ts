@@ -106,7 +106,7 @@ export class Attempts {
     const { clock } = this.#node;
     const token = this.#newToken(run, activity, worker);
     facts.push(this.#startFact(activity, token, worker));
-    const isWanted = (): boolean => !run.dropped && activity.token === token && activity.phase === 'started';
+    const isWanted = (): boolean => !run.dropped && activity.token === token && isRunning(activity);
     let wait: Wait | undefined;
     const leaveLine = (): void => {
       worker.expected--;
@@ -127,17 +127,23 @@ export class Attempts {
       wait = clock.after(EXPECTED_MS, () => {
         leaveLine();
         if (!isWanted()) return;
-        activity.phase = 'scheduled';
-        activity.token = undefined;
-        if (activity.cancelRequested) {
-          this.#cancelNow(run, activity);
-          return;
-        }
-        this.arm(run, activity);
-        this.#lineUp(run, activity);
+        this.#standInLine(run, activity);
       });
       this.#serveExpecting(worker);
     });
+  }
+
+  /** An attempt that is noted as started begins later after all: its start will be noted again. */
+  #standInLine(run: LiveRun, activity: ActivityState): void {
+    if (activity.phase === 'started') activity.phase = 'scheduled';
+    activity.token = undefined;
+    activity.worker = undefined;
+    if (activity.cancelRequested) {
+      this.#cancelNow(run, activity);
+      return;
+    }
+    this.arm(run, activity);
+    this.#lineUp(run, activity);
   }
 
   /** Lets attempts begin that are noted as started, as far as slots are free. */
@@ -205,7 +211,8 @@ export class Attempts {
       // In line twice, as after a pause or a recovery: its start may be noted already, and not applied yet.
       const isItsStart = ({ job }: Arrival): boolean =>
         job.kind === 'activity-started' && job.seq === task.seq && job.attempt === activity.attempt;
-      if (findUndurable(run, isItsStart)) continue;
+      // What an operator has asked for comes first: its effect lines the activity up again where it may begin.
+      if (findUndurable(run, (arrival) => isItsStart(arrival) || isActOn(arrival.job, task.seq))) continue;
       // The start is on the disk before the first instruction.
       const facts: Job[] = [];
       const effects: (() => void)[] = [];
@@ -238,6 +245,12 @@ export class Attempts {
     const activity = run.state.activities.get(seq);
     if (run.dropped || !activity || activity.token !== token || run.state.closing) {
       this.#free(token);
+      return;
+    }
+    if (activity.phase === 'paused') {
+      // Paused between the note of its start and here. It begins when it is unpaused.
+      this.#free(token);
+      this.#standInLine(run, activity);
       return;
     }
     if (!this.#node.journal.holds()) {
@@ -345,14 +358,16 @@ export class Attempts {
       this.resolve(run, activity, outcome);
       return;
     }
-    if (outcome.status === 'cancelled' && activity.cancelRequested) {
+    const { failure } = outcome;
+    const isPause = failure.kind === 'application' && failure.type === 'ActivityPause';
+    if (activity.cancelRequested && (outcome.status === 'cancelled' || isPause)) {
       this.resolve(run, activity, {
         status: 'cancelled',
-        failure: this.#wrap(activity, outcome.failure, 'CANCEL_REQUESTED'),
+        failure: this.#wrap(activity, failure, 'CANCEL_REQUESTED'),
       });
       return;
     }
-    this.#attemptFailed(run, activity, outcome.failure);
+    this.#attemptFailed(run, activity, failure);
   }
 
   #attemptFailed(run: LiveRun, activity: ActivityState, failure: WireFailure): void {
@@ -464,7 +479,7 @@ export class Attempts {
     const { cancellation } = activity.options;
     effects.push(() => {
       if (run.dropped || !run.state.activities.has(seq)) return;
-      const running = activity.phase === 'started' && activity.token !== undefined;
+      const running = isRunning(activity);
       if (running && cancellation !== 'ABANDON') this.#sendCancel(activity, 'CANCELLED');
       if (!running || cancellation !== 'WAIT_CANCELLATION_COMPLETED') this.#cancelNow(run, activity);
     });
@@ -515,7 +530,7 @@ export class Attempts {
     if (activity.phase === 'backing-off') consider(activity.nextAttemptAt, () => this.#ready(run, activity));
     else if (activity.phase === 'scheduled' && options.scheduleToStartMs !== undefined) {
       consider(activity.readyAt + options.scheduleToStartMs, () => this.#timedOut(run, activity, 'SCHEDULE_TO_START'));
-    } else if (activity.phase === 'started' && activity.token !== undefined) {
+    } else if (isRunning(activity)) {
       if (options.startToCloseMs !== undefined) {
         consider(activity.startedAt + options.startToCloseMs, () => this.#timedOut(run, activity, 'START_TO_CLOSE'));
       }
@@ -594,6 +609,7 @@ export class Attempts {
     if (details) activity.heartbeatDetails = details;
     this.arm(run, activity);
     this.#writeRow(run, activity, () => undefined);
+    if (activity.phase === 'paused') this.#sendCancel(activity, 'PAUSED');
     return 'taken';
   }
 
@@ -681,7 +697,7 @@ export class Attempts {
       if (ahead || (activity.phase !== 'started' && body.attempt >= activity.attempt)) {
         activity.attempt = body.attempt;
         activity.nextAttemptAt = body.nextAttemptAt;
-        activity.readyAt = body.nextAttemptAt;
+        activity.readyAt = Math.max(activity.readyAt, body.nextAttemptAt);
         activity.token = undefined;
         if (activity.phase !== 'paused') activity.phase = 'backing-off';
       }
@@ -694,15 +710,18 @@ export class Attempts {
 
   #resume(run: LiveRun, activity: ActivityState): void {
     const node = this.#node;
-    if (activity.phase === 'awaiting-admission' || activity.phase === 'paused') return;
+    if (activity.phase === 'awaiting-admission') return;
+    if (stopByEdit(activity)) {
+      node.clock.soon(() => !run.dropped && this.#endsByEdit(run, activity));
+      return;
+    }
     this.arm(run, activity);
     if (activity.phase === 'scheduled') {
       node.clock.soon(() => this.#lineUp(run, activity));
       return;
     }
-    if (activity.phase !== 'started' || activity.token === undefined) return;
     const { token } = activity;
-    if (this.#holders.has(token)) return;
+    if (token === undefined || !isRunning(activity) || this.#holders.has(token)) return;
     const where = token.split('/')[3] ?? '';
     const local = where.startsWith('l');
     // An attempt in the process of a node that is gone died with it; a remote worker may still announce its own.
@@ -714,11 +733,67 @@ export class Attempts {
     else node.clock.after(LIMITS.attemptUnannouncedMs, giveUp);
   }
 
+  // ---- operators ----
+
   /** An operator or an admission lets an activity go on. */
   release(run: LiveRun, seq: number): void {
     const activity = run.state.activities.get(seq);
-    if (activity?.phase === 'scheduled') this.#lineUp(run, activity);
+    if (!activity || run.dropped || activity.phase === 'awaiting-admission') return;
+    this.arm(run, activity);
+    this.#lineUp(run, activity);
   }
+
+  /** An activity was paused, and that is durable: its next attempt no longer comes by itself. */
+  paused(run: LiveRun, seq: number): void {
+    const activity = run.state.activities.get(seq);
+    if (activity && !run.dropped) this.arm(run, activity);
+  }
+
+  /** Options of an activity were edited, and that is durable. */
+  edited(run: LiveRun, seq: number): void {
+    const node = this.#node;
+    const activity = run.state.activities.get(seq);
+    if (!activity || run.dropped || this.#endsByEdit(run, activity)) return;
+    if (activity.phase === 'backing-off' && activity.lastFailure) {
+      const { options, attempt, lastFailure } = activity;
+      const decision = decideRetry(options.retry ?? {}, attempt - 1, lastFailure, node.random.fraction());
+      const nextAt = 'retryAfterMs' in decision ? node.now() + decision.retryAfterMs : Infinity;
+      // An edit may bring the next attempt nearer; it does not put it off.
+      if (attempt > 1 && nextAt < activity.nextAttemptAt) {
+        activity.nextAttemptAt = nextAt;
+        activity.readyAt = nextAt;
+        this.#writeRow(run, activity, () => undefined);
+      }
+    }
+    this.release(run, seq);
+  }
+
+  /** Ends an activity that waits for an attempt which its edited policy no longer grants. */
+  #endsByEdit(run: LiveRun, activity: ActivityState): boolean {
+    const stop = stopByEdit(activity);
+    if (!stop) return false;
+    this.resolve(run, activity, { status: 'failed', failure: this.#wrap(activity, activity.lastFailure!, stop) });
+    return true;
+  }
+}
+
+/** Why an edited policy grants no attempt to an activity that waits for one; undefined where it does. */
+function stopByEdit(activity: ActivityState): WireRetryState | undefined {
+  const { edited, attempt, lastFailure, options } = activity;
+  if (!edited || attempt <= 1 || !lastFailure || isRunning(activity)) return undefined;
+  const decision = decideRetry(options.retry ?? {}, attempt - 1, lastFailure, 0);
+  return 'stop' in decision ? decision.stop : undefined;
+}
+
+/** Whether an attempt is under way; a pause lets it go on. */
+function isRunning({ phase, token }: ActivityState): boolean {
+  return token !== undefined && (phase === 'started' || phase === 'paused');
+}
+
+/** Whether an operator's act decides about the attempts of an activity. */
+function isActOn(job: Job, seq: number): boolean {
+  if (job.kind === 'paused') return true;
+  return (job.kind === 'activity-paused' || job.kind === 'activity-edited') && job.seq === seq;
 }
 
 function isLoss(failure: WireFailure): boolean {

@@ -84,13 +84,18 @@ function pendingActivity(activity: ActivityState): PendingActivity {
     state: stateOf(activity),
     attempt: activity.attempt,
     scheduledAt: activity.scheduledAt,
-    ...(activity.phase === 'started' ? { startedAt: activity.startedAt } : {}),
+    ...(activity.phase === 'started' || (activity.phase === 'paused' && activity.token !== undefined)
+      ? { startedAt: activity.startedAt }
+      : {}),
     ...(activity.phase === 'backing-off' ? { nextAttemptAt: activity.nextAttemptAt } : {}),
     ...(activity.lastHeartbeatAt ? { lastHeartbeatAt: activity.lastHeartbeatAt } : {}),
     ...(activity.heartbeatDetails ? { heartbeatDetails: activity.heartbeatDetails } : {}),
     ...(activity.lastFailure ? { lastFailure: activity.lastFailure } : {}),
     ...(activity.worker === undefined ? {} : { worker: activity.worker }),
     ...(activity.options.retry?.maximumAttempts ? { maximumAttempts: activity.options.retry.maximumAttempts } : {}),
+    options: activity.options,
+    ...(activity.paused ? { paused: activity.paused } : {}),
+    ...(activity.edited ? { edited: activity.edited } : {}),
   };
 }
 
@@ -104,7 +109,7 @@ function stateOf(activity: ActivityState): PendingActivity['state'] {
     case 'backing-off':
       return 'BACKING_OFF';
     case 'paused':
-      return 'PAUSED';
+      return activity.token === undefined ? 'PAUSED' : 'PAUSE_REQUESTED';
     default:
       return 'SCHEDULED';
   }
@@ -127,8 +132,9 @@ function waitingFor(node: KernelNode, description: RunDescription, state: RunSta
     said.push(`its start delay, until ${at(state.firstActivationAt)}`);
   for (const activity of description.activities) {
     const until = activity.nextAttemptAt === undefined ? '' : `, next attempt at ${at(activity.nextAttemptAt)}`;
+    const by = activity.paused ? ` since ${activity.paused.identity} paused it at ${at(activity.paused.at)}` : '';
     said.push(
-      `activity ${activity.type} (${activity.activityId}): ${activity.state.toLowerCase().replaceAll('_', ' ')}, attempt ${activity.attempt}${until}`,
+      `activity ${activity.type} (${activity.activityId}): ${activity.state.toLowerCase().replaceAll('_', ' ')}${by}, attempt ${activity.attempt}${until}`,
     );
   }
   if (state.localPending.size > 0) said.push(`${state.localPending.size} local activities at its worker`);

@@ -151,10 +151,17 @@ export function workflowKey(namespace: string, workflowId: string): string {
   return `${namespace}\0${workflowId}`;
 }
 
-/** An arrival of a run that is not durable yet, wherever it is on its way. */
-export function findUndurable(run: LiveRun, isIt: (arrival: Arrival) => boolean): Arrival | undefined {
+/** What has come to a run and is not durable yet, wherever it is on its way, oldest first. */
+export function undurable(run: LiveRun): Arrival[] {
   const { activating } = run;
   // What a slow activation carries may be durable by now: nobody would tell of it a second time.
+  const carried = activating && !activating.jobsDurable ? activating.arrivals : [];
+  return [...run.writing, ...carried, ...run.arrived];
+}
+
+/** An arrival of a run that is not durable yet. */
+export function findUndurable(run: LiveRun, isIt: (arrival: Arrival) => boolean): Arrival | undefined {
+  const { activating } = run;
   const carried = activating && !activating.jobsDurable ? activating.arrivals : [];
   return run.arrived.find(isIt) ?? carried.find(isIt) ?? run.writing.find(isIt);
 }

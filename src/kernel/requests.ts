@@ -1,4 +1,4 @@
-import type { Job, StartJob, WirePayload, WireStart } from '../common/index.ts';
+import type { StartJob, WireStart } from '../common/index.ts';
 import type {
   ActivityRef,
   Effect,
@@ -12,12 +12,15 @@ import type {
 import { LIMITS, PleachError, type RunId } from '../core/index.ts';
 import type { RunRow } from '../store/index.ts';
 import { closedError } from './closed-error.ts';
-import type { AdmissionRequest } from './admission.ts';
+import type { AdmissionRequest, OperatorAct } from './admission.ts';
+import { deliverOnce } from './deliver-once.ts';
 import { describeRun } from './describe.ts';
-import { type Arrival, findUndurable, type LiveRun, whenDurable } from './live-run.ts';
+import { findUndurable, type LiveRun, whenDurable } from './live-run.ts';
 import { stageOf } from './machine/state.ts';
 import type { KernelNode } from './node.ts';
 import { decodeSegment } from './segments.ts';
+import { operate, requireAct } from './operator-acts.ts';
+import { payloadBytes, requireName, requirePayloads } from './request-checks.ts';
 import { startRun } from './start-run.ts';
 
 type Params<N extends RequestName> = RequestTable[N]['params'];
@@ -63,9 +66,11 @@ export class Requests {
       case 'history':
         return this.#history(params as Params<'history'>);
       case 'pause':
-        return this.#pause(params as Params<'pause'>, true);
       case 'resume':
-        return this.#pause(params as Params<'resume'>, false);
+      case 'pause-activity':
+      case 'unpause-activity':
+      case 'update-activity-options':
+        return this.#operate(method, params as Params<typeof method>);
       case 'complete-activity':
         return this.#completeActivity(params as Params<'complete-activity'>);
       case 'heartbeat-activity':
@@ -237,7 +242,7 @@ export class Requests {
     const found = await this.#findAdmitted('signal', params.target, params.identity);
     if (!found.run) return this.#repeatOnClosed(found.row, params.requestId);
     const { run } = found;
-    await this.#deliver(run, signalJob(params));
+    await deliverOnce(this.#node, run, signalJob(params));
     return { runId: run.id };
   }
 
@@ -254,37 +259,8 @@ export class Requests {
       params.identity,
     );
     const signal = signalJob({ ...params, requestId: `${params.requestId}/signal` });
-    const { runId, started } = await this.#startAnd(job, (run) => this.#deliver(run, signal));
+    const { runId, started } = await this.#startAnd(job, (run) => deliverOnce(this.#node, run, signal));
     return { runId, started };
-  }
-
-  /** Puts a job with a request id into a run, once, and waits until it is durable. */
-  #deliver(run: LiveRun, job: Extract<Job, { kind: 'signalled' | 'cancel-requested' }>): Promise<void> {
-    const { requestId } = job;
-    const forgetful = this.#node.plantedBug === 'forget-request-ids';
-    if (
-      requestId !== undefined &&
-      !forgetful &&
-      run.state.requestIds.has(requestId) &&
-      !this.#undurable(run, requestId)
-    )
-      return Promise.resolve();
-    const pending = forgetful || requestId === undefined ? undefined : this.#undurable(run, requestId);
-    if (pending) return whenDurable(pending);
-    const release = this.#node.room.hold(job.kind === 'signalled' ? payloadBytes(job.input) : 0);
-    return new Promise<void>((resolve, reject) => {
-      this.#node.activations.arrive(run, {
-        job,
-        atMs: this.#node.clock.monotonicMs(),
-        acknowledged: resolve,
-        refused: reject,
-      });
-    }).finally(release);
-  }
-
-  /** The same request, taken in and not durable yet. */
-  #undurable(run: LiveRun, requestId: string): Arrival | undefined {
-    return findUndurable(run, ({ job }) => 'requestId' in job && job.requestId === requestId);
   }
 
   async #cancel(params: Params<'cancel'>): Answer<'cancel'> {
@@ -292,7 +268,7 @@ export class Requests {
     if (!found.run) return this.#repeatOnClosed(found.row, params.requestId);
     const { run } = found;
     if (!run.state.cancelRequested) {
-      await this.#deliver(run, {
+      await deliverOnce(this.#node, run, {
         kind: 'cancel-requested',
         identity: params.identity,
         requestId: params.requestId,
@@ -317,15 +293,13 @@ export class Requests {
     return { runId: run.id };
   }
 
-  async #pause(params: Params<'pause'>, pausing: boolean): Answer<'pause'> {
-    const run = await this.#open(params.target);
-    if ((run.state.paused !== undefined) === pausing) return { runId: run.id };
-    const by = { identity: params.identity, ...(params.reason ? { reason: params.reason } : {}) };
-    await new Promise<void>((resolve) => {
-      this.#node.activations.note(run, [{ kind: pausing ? 'paused' : 'resumed', by }], resolve);
-    });
-    if (!pausing) for (const seq of run.state.activities.keys()) this.#node.attempts.release(run, seq);
-    return { runId: run.id };
+  /** An operator's act on an open run, or on one of its activities. */
+  async #operate<A extends OperatorAct>(act: A, params: Params<A>): Promise<{ runId: string }> {
+    requireAct(act, params);
+    const found = await this.#findAdmitted(act, params.target, params.identity);
+    if (!found.run) return this.#repeatOnClosed(found.row, params.requestId);
+    await operate(this.#node, found.run, act, params);
+    return { runId: found.run.id };
   }
 
   // ---- updates ----
@@ -599,50 +573,6 @@ function signalJob(
     identity: params.identity,
     requestId: params.requestId,
   };
-}
-
-function requireName(what: string, name: unknown): void {
-  if (typeof name === 'string' && name.length > 0 && name.length <= LIMITS.nameCharactersMax) return;
-  const found = typeof name === 'string' ? `${name.length} characters` : typeof name;
-  throw new PleachError(
-    'INVALID_ARGUMENT',
-    `a ${what} is 1 to ${LIMITS.nameCharactersMax} characters of text; this one is ${found}`,
-    { what, found },
-  );
-}
-
-/** @returns their bytes @throws PAYLOAD_MALFORMED · LIMIT_EXCEEDED */
-function requirePayloads(input: unknown): number {
-  if (!Array.isArray(input)) throw new PleachError('PAYLOAD_MALFORMED', 'arguments are a list of payloads', {});
-  for (const payload of input as unknown[]) {
-    const isEncoded =
-      payload && typeof payload === 'object' && typeof (payload as { encoding?: unknown }).encoding === 'string';
-    if (typeof payload === 'string' || isEncoded) continue;
-    throw new PleachError('PAYLOAD_MALFORMED', 'a payload is a text of JSON, or an encoding with its data', {
-      found: typeof payload,
-    });
-  }
-  const bytes = payloadBytes(input as WirePayload[]);
-  if (bytes > LIMITS.requestBytesMax) {
-    throw new PleachError(
-      'LIMIT_EXCEEDED',
-      `the arguments have ${bytes} bytes; a request may have ${LIMITS.requestBytesMax}. Store the data and pass a reference`,
-      {
-        bytes,
-        requestBytesMax: LIMITS.requestBytesMax,
-      },
-    );
-  }
-  return bytes;
-}
-
-/** The size of payloads as they are stored; text that is not ASCII counts by its characters. */
-function payloadBytes(input: readonly WirePayload[] | undefined): number {
-  let bytes = 0;
-  for (const payload of input ?? []) {
-    bytes += typeof payload === 'string' ? payload.length : (payload.text?.length ?? payload.base64?.length ?? 0);
-  }
-  return bytes;
 }
 
 function requireRunId(target: RunTarget): string {

@@ -290,6 +290,8 @@ class Cancellation {
     if (!isCancellation(error) && !(error instanceof Error && error.name === 'AbortError')) return undefined;
     if (this.#reason === 'CANCELLED')
       return { status: 'cancelled', failure: { kind: 'cancelled', message: 'Activity cancelled' } };
+    if (this.#reason === 'PAUSED')
+      return { status: 'failed', failure: { kind: 'application', type: 'ActivityPause', message: 'Activity paused' } };
     if (this.#reason === 'WORKER_SHUTDOWN') {
       const message = 'the worker shut down; the attempt is made again elsewhere';
       return { status: 'failed', failure: { kind: 'application', type: 'WorkerShutdown', message } };

@@ -1,5 +1,5 @@
-import type { Activation, Command } from '../../src/common/index.ts';
-import type { AttemptTask } from '../../src/contract/index.ts';
+import type { Activation, Command, WireActivityOptions, WireFailure } from '../../src/common/index.ts';
+import type { AttemptTask, FromKernel, RequestName, RunDescription } from '../../src/contract/index.ts';
 import { type Clock, silentLog, systemClock, systemRandom } from '../../src/core/index.ts';
 import { type Admission, KernelNode } from '../../src/kernel/index.ts';
 import { type ModelData, ModelStore, type Store } from '../../src/store/index.ts';
@@ -10,6 +10,8 @@ export interface Play {
   answer(activation: Activation): readonly Command[];
   /** Told of each attempt that is handed out. */
   attempt?(task: AttemptTask): void;
+  /** Told of each attempt that should stop. */
+  cancel?(message: Extract<FromKernel, { kind: 'attempt-cancel' }>): void;
   admission?: Admission;
   activitySlots?: number;
   /** Default the host's. */
@@ -34,6 +36,7 @@ export async function playNode(data: ModelData, play: Play) {
     local: true,
     send: (message) => {
       if (message.kind === 'attempt') play.attempt?.(message.task);
+      if (message.kind === 'attempt-cancel') play.cancel?.(message);
       if (message.kind !== 'activate') return;
       const { activation } = message;
       const commands = [...play.answer(activation)];
@@ -76,22 +79,26 @@ export async function playNode(data: ModelData, play: Play) {
       ),
     signal: (requestId: string) =>
       node.requests.handle('signal', { target, name: 's', input: [], requestId, ...effect }, () => undefined),
-    ask: (method: 'pause' | 'resume' | 'terminate', requestId: string) =>
-      node.requests.handle(method, { target, requestId, ...effect }, () => undefined),
+    ask: (method: RequestName, requestId: string, more: object = {}) =>
+      node.requests.handle(method, { target, requestId, ...effect, ...more }, () => undefined),
+    describe: async () => (await node.requests.handle('describe', { target }, () => undefined)) as RunDescription,
     result: () => node.requests.handle('result', { target }, () => undefined),
     complete: (token: string) =>
       peer.receive({ kind: 'attempt-done', workerId: 'w', token, outcome: { status: 'completed', value: '1' } }),
+    fail: (token: string, failure: WireFailure) =>
+      peer.receive({ kind: 'attempt-done', workerId: 'w', token, outcome: { status: 'failed', failure } }),
+    heartbeat: (token: string) => peer.receive({ kind: 'heartbeat', workerId: 'w', token }),
   };
 }
 
 /** A command that schedules an activity. */
-export function schedule(seq: number): Command {
+export function schedule(seq: number, options: Partial<WireActivityOptions> = {}): Command {
   return {
     kind: 'schedule-activity',
     seq,
     activityId: String(seq),
     type: 'step',
     input: [],
-    options: { startToCloseMs: 60_000, cancellation: 'TRY_CANCEL', retry: { maximumAttempts: 1 } },
+    options: { startToCloseMs: 60_000, cancellation: 'TRY_CANCEL', retry: { maximumAttempts: 1 }, ...options },
   };
 }

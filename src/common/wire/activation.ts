@@ -150,12 +150,13 @@ export type KernelFact =
       options?: Partial<WireActivityOptions>;
       input?: WirePayload[];
       by: WireActor;
+      requestId?: string;
     }
   | { kind: 'task-failed'; failure: WireFailure; cause: TaskFailureCause; worker?: string }
-  | { kind: 'paused'; by: WireActor }
-  | { kind: 'resumed'; by: WireActor }
-  | { kind: 'activity-paused'; seq: number; by: WireActor }
-  | { kind: 'activity-resumed'; seq: number; by: WireActor }
+  | { kind: 'paused'; by: WireActor; requestId?: string }
+  | { kind: 'resumed'; by: WireActor; requestId?: string }
+  | { kind: 'activity-paused'; seq: number; by: WireActor; requestId?: string }
+  | { kind: 'activity-resumed'; seq: number; by: WireActor; requestId?: string }
   | { kind: 'admission-awaited'; command: string; seq: number }
   | { kind: 'admission-decided'; command: string; seq: number; admitted: boolean; reason?: string; rule?: string }
   | { kind: 'terminated'; reason?: string; details?: WirePayload[]; identity?: string; requestId?: string }

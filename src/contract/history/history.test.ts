@@ -128,7 +128,8 @@ const history = fc.gen().map((gen): Segment[] => {
         return [{ kind: 'task-failed', cause: pick('SPIN', 'NONDETERMINISM'), failure: gen(() => failure) }];
       case 10:
         return [
-          { kind: 'paused', by: { identity: 'me', reason: 'lunch' } },
+          { kind: 'paused', by: { identity: 'me', reason: 'lunch' }, requestId: 'p' },
+          { kind: 'activity-paused', seq: 1, by: { identity: 'me', reason: 'lunch' }, requestId: 'a' },
           { kind: 'activity-edited', seq: 1, options: { startToCloseMs: 5 }, by: { identity: 'me' } },
           { kind: 'resumed', by: { identity: 'me' } },
         ];

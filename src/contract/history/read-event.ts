@@ -287,7 +287,8 @@ export function readEvent(event: ReadableEvent, context: HistoryContext): Told {
     case 'WorkflowExecutionPaused':
     case 'WorkflowExecutionUnpaused': {
       const by = present({ identity: text(attributes, 'identity') ?? '', reason: text(attributes, 'reason') });
-      return told('job', { kind: type === 'WorkflowExecutionPaused' ? 'paused' : 'resumed', by });
+      const requestId = text(attributes, 'requestId');
+      return told('job', { kind: type === 'WorkflowExecutionPaused' ? 'paused' : 'resumed', by, requestId });
     }
     case 'WorkflowExecutionTerminated':
       return told('job', {

@@ -27,6 +27,13 @@ export const CHILD_FAILED = 'Child workflow execution failed';
 export const CHILD_CANCELLED = 'Child workflow execution cancelled';
 export const RUN_TIMED_OUT = 'Workflow execution timed out';
 
+/** What an operator did to an activity, in words. */
+const ACTS = {
+  'activity-paused': 'paused',
+  'activity-resumed': 'unpaused',
+  'activity-edited': 'options updated',
+} as const;
+
 const body = (type: string, attributes: Json, userMetadata?: Json): EventBody => ({
   type,
   attributes: present(attributes),
@@ -270,16 +277,21 @@ export function writeJob(job: Job, context: HistoryContext): EventBody[] {
     case 'paused':
     case 'resumed': {
       const type = job.kind === 'paused' ? 'WorkflowExecutionPaused' : 'WorkflowExecutionUnpaused';
-      return [body(type, { identity: job.by.identity, reason: job.by.reason })];
+      return [body(type, { identity: job.by.identity, reason: job.by.reason, requestId: job.requestId })];
     }
     case 'activity-edited':
     case 'activity-paused':
     case 'activity-resumed':
       return [
-        body('ActivityPropertiesModifiedExternally', {
-          scheduledEventId: id(context.activities.get(job.seq)?.scheduledEventId),
-          newRetryPolicy: job.kind === 'activity-edited' ? retryPolicyTo(job.options?.retry) : undefined,
-        }),
+        body(
+          'ActivityPropertiesModifiedExternally',
+          {
+            scheduledEventId: id(context.activities.get(job.seq)?.scheduledEventId),
+            newRetryPolicy: job.kind === 'activity-edited' ? retryPolicyTo(job.options?.retry) : undefined,
+          },
+          // The field's event has no place for what was done, by whom and why.
+          summaryTo(`${ACTS[job.kind]} by ${job.by.identity}`, job.by.reason),
+        ),
       ];
     case 'terminated':
       return [

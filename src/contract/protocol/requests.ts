@@ -1,5 +1,6 @@
 import type {
   Segment,
+  WireActivityOptions,
   WireActor,
   WireFailure,
   WireOutcome,
@@ -61,7 +62,15 @@ export interface PendingActivity {
   activityId: string;
   type: string;
   queue: string;
-  state: 'SCHEDULED' | 'STARTED' | 'BACKING_OFF' | 'PAUSED' | 'AWAITING_ADMISSION' | 'CANCEL_REQUESTED';
+  /** `PAUSE_REQUESTED`: paused, and the attempt that ran before still does. */
+  state:
+    | 'SCHEDULED'
+    | 'STARTED'
+    | 'BACKING_OFF'
+    | 'PAUSED'
+    | 'PAUSE_REQUESTED'
+    | 'AWAITING_ADMISSION'
+    | 'CANCEL_REQUESTED';
   attempt: number;
   scheduledAt: number;
   startedAt?: number;
@@ -71,6 +80,23 @@ export interface PendingActivity {
   lastFailure?: WireFailure;
   worker?: string;
   maximumAttempts?: number;
+  /** As they hold now, edits included. */
+  options: WireActivityOptions;
+  /** While it is paused: who did it, why and when. */
+  paused?: WireActor & { at: number };
+  /** Where its options or its input were edited: the last edit, and all that edits have set. */
+  edited?: WireActor & { at: number; fields: string[] };
+}
+
+/** What an operator may change of an activity that is open. What is absent stays; `retry` is replaced as a whole. */
+export type ActivityEdit = Partial<
+  Pick<WireActivityOptions, 'scheduleToCloseMs' | 'scheduleToStartMs' | 'startToCloseMs' | 'heartbeatMs' | 'retry'>
+>;
+
+/** An open activity of a run, by its id. */
+export interface ActivityTarget {
+  target: RunTarget;
+  activityId: string;
 }
 
 /** The answer of `describe`. */
@@ -177,6 +203,21 @@ export interface Requests {
   };
   pause: { params: { target: RunTarget; reason?: string } & Effect; answer: { runId: string } };
   resume: { params: { target: RunTarget; reason?: string } & Effect; answer: { runId: string } };
+  /**
+   * No attempt of the activity begins until it is unpaused. One that runs goes on: its result is taken, its failure is
+   * not retried yet, and its next heartbeat is told. The schedule-to-close time-out goes on.
+   */
+  'pause-activity': { params: ActivityTarget & { reason?: string } & Effect; answer: { runId: string } };
+  /** Ends a pause; what waited for its next attempt has it at once. */
+  'unpause-activity': { params: ActivityTarget & { reason?: string } & Effect; answer: { runId: string } };
+  /**
+   * Changes what holds for the activity from now on. A running attempt keeps its input; its time-outs change at once. A
+   * retry policy under which there would be no further attempt ends an activity that waits for one.
+   */
+  'update-activity-options': {
+    params: ActivityTarget & { options?: ActivityEdit; input?: WirePayload[]; reason?: string } & Effect;
+    answer: { runId: string };
+  };
   /** Asynchronous completion, by token or by name. */
   'complete-activity': {
     params: { activity: ActivityRef; outcome: WireOutcome; identity: string };

@@ -157,18 +157,36 @@ function applyJob(state: RunState, job: Job): void {
       return;
     }
     case 'activity-edited': {
+      remember(state, job.requestId);
       const activity = state.activities.get(job.seq);
       if (!activity || !nextState(ACTIVITY, activity.phase, 'edit', `activity ${job.seq}`)) return;
       activity.options = { ...activity.options, ...job.options };
       if (job.input) activity.input = job.input;
+      const fields = new Set([...(activity.edited?.fields ?? []), ...Object.keys(job.options ?? {})]);
+      if (job.input) fields.add('input');
+      activity.edited = { ...job.by, at: state.time, fields: [...fields] };
       return;
     }
-    case 'activity-paused':
-    case 'activity-resumed': {
+    case 'activity-paused': {
+      remember(state, job.requestId);
       const activity = state.activities.get(job.seq);
-      const event = job.kind === 'activity-paused' ? 'pause' : 'resume';
-      if (activity)
-        activity.phase = nextState(ACTIVITY, activity.phase, event, `activity ${job.seq}`) ?? activity.phase;
+      const next = activity && nextState(ACTIVITY, activity.phase, 'pause', `activity ${job.seq}`);
+      if (!next) return;
+      activity.phase = next;
+      activity.paused = { ...job.by, at: state.time };
+      return;
+    }
+    case 'activity-resumed': {
+      remember(state, job.requestId);
+      const activity = state.activities.get(job.seq);
+      const next = activity && nextState(ACTIVITY, activity.phase, 'resume', `activity ${job.seq}`);
+      if (!next) return;
+      activity.paused = undefined;
+      activity.phase = next;
+      activity.readyAt = state.time;
+      // The attempt that ran as the pause came runs still.
+      if (activity.token !== undefined)
+        activity.phase = nextState(ACTIVITY, next, 'start', `activity ${job.seq}`) ?? next;
       return;
     }
     case 'admission-awaited': {
@@ -184,10 +202,12 @@ function applyJob(state: RunState, job: Job): void {
       return;
     case 'paused':
       requireOpen(state, 'pause');
+      remember(state, job.requestId);
       state.paused = { ...job.by, at: state.time };
       return;
     case 'resumed':
       requireOpen(state, 'resume');
+      remember(state, job.requestId);
       state.paused = undefined;
       return;
     case 'terminated':
@@ -360,6 +380,8 @@ function newActivity(state: RunState, command: Extract<Command, { kind: 'schedul
     lastFailure: undefined,
     lastHeartbeatAt: 0,
     heartbeatDetails: undefined,
+    paused: undefined,
+    edited: undefined,
   };
   if (command.headers) activity.headers = command.headers;
   return activity;

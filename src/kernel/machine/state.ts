@@ -41,6 +41,10 @@ export interface ActivityState {
   lastFailure: WireFailure | undefined;
   lastHeartbeatAt: number;
   heartbeatDetails: WirePayload[] | undefined;
+  /** While it is paused. */
+  paused: (WireActor & { at: number }) | undefined;
+  /** The last edit of its options or input, and all fields that edits have set. */
+  edited: (WireActor & { at: number; fields: string[] }) | undefined;
 }
 
 /** A timer that runs. */

@@ -46,6 +46,9 @@ interface WatchedActivity {
   began: Set<string>;
   /** What was decided about it, once that is durable. */
   admitted: boolean | undefined;
+  /** Whether it is paused, and the attempts whose start was noted since. */
+  isPaused: boolean;
+  notedUnderPause: Set<string>;
 }
 
 /** Watches a simulated world from outside while it lives: what is written, what is said, what is done. */
@@ -145,6 +148,14 @@ export class Checker {
       }
       case 'activity-started':
         this.#activity(run, job.seq).current = job.attempt;
+        if (this.#activity(run, job.seq).isPaused) this.#activity(run, job.seq).notedUnderPause.add(job.token);
+        return;
+      case 'activity-paused':
+        this.#activity(run, job.seq).isPaused = true;
+        return;
+      case 'activity-resumed':
+        this.#activity(run, job.seq).isPaused = false;
+        this.#activity(run, job.seq).notedUnderPause.clear();
         return;
       case 'activity-resolved': {
         const activity = this.#activity(run, job.seq);
@@ -172,7 +183,14 @@ export class Checker {
     const key = `${run}/${seq}`;
     let activity = this.#activities.get(key);
     if (!activity) {
-      activity = { resolved: false, current: 0, began: new Set(), admitted: undefined };
+      activity = {
+        resolved: false,
+        current: 0,
+        began: new Set(),
+        admitted: undefined,
+        isPaused: false,
+        notedUnderPause: new Set(),
+      };
       this.#activities.set(key, activity);
     }
     return activity;
@@ -233,6 +251,7 @@ export class Checker {
     if (activity.resolved) this.fail('I4', `activity ${key} was run after its result was durable`);
     if (activity.began.has(token)) this.fail('I4', `attempt ${token} was run twice`);
     activity.began.add(token);
+    if (activity.notedUnderPause.has(token)) this.fail('I4', `activity ${key} began an attempt while it was paused`);
     if (this.isAdmissionBound && activity.admitted !== true)
       this.fail('I16', `activity ${key} began, and no decision that admits it is durable`);
     if (maximumAttempts !== undefined && (attempt > maximumAttempts || activity.began.size > maximumAttempts))

@@ -30,6 +30,8 @@ const FINAL: ReadonlySet<string> = new Set([
   'WORKFLOW_NOT_FOUND',
   'INVALID_ARGUMENT',
   'UPDATE_NOT_FOUND',
+  'ACTIVITY_NOT_FOUND',
+  'ACTIVITY_AWAITS_ADMISSION',
   'WORKFLOW_ALREADY_STARTED',
 ]);
 
@@ -152,7 +154,10 @@ export class SimClients {
       checker.acknowledged(`start-${n}/signal`);
       sent.push(`s${sent.length}`);
     } else await this.#ask('start', common);
-    const paused = scheduler.chance(0.15) ? this.#pauseAWhile(n, target) : undefined;
+    const operated = [
+      ...(scheduler.chance(0.15) ? [this.#pauseAWhile(n, target)] : []),
+      ...(scheduler.chance(0.3) ? [this.#operateActivities(n, target)] : []),
+    ];
     for (let i = sent.length; i < signals; i++) {
       const text = `s${i}`;
       const answer = await this.#ask('signal', {
@@ -191,7 +196,7 @@ export class SimClients {
     while (!('refused' in result) && result.nextRunId !== undefined) {
       result = await this.#ask('result', { target: { ...target, runId: result.nextRunId } });
     }
-    await paused;
+    await Promise.all(operated);
     const isFated = !('refused' in result) && result.status === (fate === 'terminated' ? 'TERMINATED' : 'TIMED_OUT');
     if (fate && isFated) return;
     if ('refused' in result || result.status !== 'COMPLETED') {
@@ -220,9 +225,38 @@ export class SimClients {
     const { scheduler } = this.#world;
     await scheduler.delay(scheduler.between(0, 1_000), undefined);
     await this.#ask('pause', { target, requestId: `pause-${n}`, identity: 'operator' });
-    // Longer than a doubled request may be late: it would stop the run again.
     await scheduler.delay(scheduler.between(100, 2_000), undefined);
     await this.#ask('resume', { target, requestId: `resume-${n}`, identity: 'operator' });
+  }
+
+  /** An operator pauses activities that are open for a while, and edits their options. */
+  async #operateActivities(n: number, target: { namespace: string; workflowId: string }): Promise<void> {
+    const { scheduler, checker } = this.#world;
+    const times = scheduler.between(1, 3);
+    for (let i = 0; i < times; i++) {
+      await scheduler.delay(scheduler.between(0, 800), undefined);
+      const described = await this.#ask('describe', { target });
+      if ('refused' in described || described.activities.length === 0) continue;
+      const { activityId } = scheduler.pick(described.activities);
+      // Of this run: in the next one the same id is another activity.
+      const one = { target: { ...target, runId: described.runId }, activityId, identity: 'operator' };
+      if (scheduler.chance(0.5)) {
+        const retry = {
+          initialIntervalMs: scheduler.pick([10, 200]),
+          maximumIntervalMs: 500,
+          // What a run does after it is cancelled must come to an end of its own.
+          maximumAttempts: described.cancelRequested ? 50 : scheduler.pick([1, 2, 50]),
+        };
+        const requestId = `edit-${n}-${i}`;
+        const answer = await this.#ask('update-activity-options', { ...one, options: { retry }, requestId });
+        if (!('refused' in answer)) checker.acknowledged(requestId);
+        continue;
+      }
+      const requestId = `pause-${n}-${i}`;
+      if ('refused' in (await this.#ask('pause-activity', { ...one, requestId }))) continue;
+      await scheduler.delay(scheduler.between(0, 600), undefined);
+      await this.#ask('unpause-activity', { ...one, requestId: `unpause-${n}-${i}` });
+    }
   }
 
   /** Asks what a run has heard: only what is durable may be told. */
