@@ -15,6 +15,7 @@ import {
   Worker,
 } from '../../src/entry/worker.ts';
 import { TestWorkflowEnvironment, workflowInterceptorModules } from '../../src/entry/testing.ts';
+import { Histories } from '../replay/histories.ts';
 import * as workflows from './workflows.ts';
 
 const pathOf = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
@@ -82,6 +83,7 @@ describe.each([['memory:authoring'], [`sqlite:${join(folder, 'authoring.db')}`]]
     let worker: Worker;
     let running: Promise<void>;
     const told: SinkTold[] = [];
+    const histories = new Histories();
     let ids = 0;
     const start = <Args extends unknown[]>(...args: Args) => ({
       workflowId: `a-${++ids}`,
@@ -91,7 +93,10 @@ describe.each([['memory:authoring'], [`sqlite:${join(folder, 'authoring.db')}`]]
 
     beforeAll(async () => {
       connection = await NativeConnection.connect({ address });
-      client = new Client({ connection: await Connection.connect({ address }) });
+      client = new Client({
+        connection: await Connection.connect({ address }),
+        interceptors: { workflow: [histories.interceptor] },
+      });
       const activities = {
         headers: async () => {
           metricMeter.createCounter('calls').withTags({ a: 1 }).add(1, { b: 2 });
@@ -117,6 +122,9 @@ describe.each([['memory:authoring'], [`sqlite:${join(folder, 'authoring.db')}`]]
     afterAll(async () => {
       worker.shutdown();
       await running;
+      const own = { workflowsPath, interceptors, sinks: notingSinks([]) };
+      const asserting = { workflowsPath, interceptors: { workflowModules: workflowInterceptorModules } };
+      await histories.expectSame(client, ({ taskQueue }) => (taskQueue === 'asserting' ? asserting : own), 10);
       await client.connection.close();
       await connection.close();
     });
@@ -139,7 +147,10 @@ describe.each([['memory:authoring'], [`sqlite:${join(folder, 'authoring.db')}`]]
     });
 
     it('an environment on this engine talks to it, and leaves it be', async () => {
-      const env = await TestWorkflowEnvironment.createFromExistingServer({ address });
+      const env = await TestWorkflowEnvironment.createFromExistingServer({
+        address,
+        client: { interceptors: { workflow: [histories.interceptor] } },
+      });
       expect(await env.client.workflow.execute(workflows.tellsHeaders, start())).toEqual({});
       await env.teardown();
       expect(await client.workflow.execute(workflows.tellsHeaders, start())).toEqual({});
@@ -222,6 +233,7 @@ describe.each([['memory:authoring'], [`sqlite:${join(folder, 'authoring.db')}`]]
         connection: client.connection,
         interceptors: {
           workflow: [
+            histories.interceptor,
             {
               start: (input, next) => next({ ...input, headers: from }),
               query: (input, next) => next({ ...input, headers: from }),

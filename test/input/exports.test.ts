@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Client, Connection } from '../../src/entry/client.ts';
 import { NativeConnection, Worker } from '../../src/entry/worker.ts';
+import { Histories } from '../replay/histories.ts';
 import { type InsideEnd, talk, tryInside } from './inside.ts';
 import { publicSurface } from './public-surface.ts';
 import { type ClientRoom, clientRows } from './rows-client.ts';
@@ -15,12 +16,13 @@ const address = 'memory:input';
 let room: ClientRoom & WorkerRoom;
 let worker: Worker;
 let running: Promise<void>;
+const histories = new Histories();
 let ids = 0;
 
 beforeAll(async () => {
   const nativeConnection = await NativeConnection.connect({ address });
   const connection = await Connection.connect({ address });
-  const client = new Client({ connection });
+  const client = new Client({ connection, interceptors: { workflow: [histories.interceptor] } });
   worker = await Worker.create({ connection: nativeConnection, taskQueue: 'input', workflowsPath });
   running = worker.run();
   const stopped = await Worker.create({ connection: nativeConnection, taskQueue: 'other', activities: {} });
@@ -33,6 +35,7 @@ beforeAll(async () => {
 afterAll(async () => {
   worker.shutdown();
   await running;
+  await histories.expectSame(room.client, () => ({ workflowsPath }), 2);
   await room.connection.close();
   await room.nativeConnection.close();
 });

@@ -7,6 +7,7 @@ import { expect, onTestFinished, test, type TestContext } from 'vitest';
 import { Client, Connection, PleachError, ServiceError } from '../../src/entry/client.ts';
 import { NativeConnection, Worker } from '../../src/entry/worker.ts';
 import { endUnrun } from '../available.ts';
+import { expectSameInFile } from '../replay/replay-file.ts';
 import { done, talk } from './inside.ts';
 
 const workflowsPath = fileURLToPath(new URL('./inside.ts', import.meta.url));
@@ -113,6 +114,7 @@ test('at its page limit a file takes nothing, is read as ever, and goes on from 
   const grown = await openEngine(path);
   await expectAllToEnd(grown.client, acknowledged);
   await grown.close();
+  await expectSameInFile(path, workflowsPath);
 }, 60_000);
 
 test('on a full disk nothing acknowledged is lost, and the same engine goes on when there is room', async (context) => {
@@ -127,6 +129,7 @@ test('on a full disk nothing acknowledged is lost, and the same engine goes on w
   rmSync(ballast);
   await expectAllToEnd(engine.client, acknowledged);
   await engine.close();
+  await expectSameInFile(join(folder, 'a.db'), workflowsPath);
 }, 60_000);
 
 /** Starts a run, makes the file read-only and writable again: the engine is refused meanwhile, and then goes on. */
@@ -147,6 +150,7 @@ async function expectRefusedWhileReadOnly(path: string, set: (isWritable: boolea
   await mended.client.workflow.getHandle('w').signal(done);
   expect(await mended.client.workflow.getHandle('w').result()).toBe('Ada');
   await mended.close();
+  await expectSameInFile(path, workflowsPath);
 }
 
 test('on a read-only disk an engine is refused with what to mend, and opens when it may be written', async (context) => {

@@ -12,6 +12,7 @@ import {
   WorkflowExecutionAlreadyStartedError,
 } from '../../src/entry/client.ts';
 import { NativeConnection, Worker } from '../../src/entry/worker.ts';
+import { Histories } from '../replay/histories.ts';
 import { callMisnamed, done, talk } from './inside.ts';
 
 const workflowsPath = fileURLToPath(new URL('./inside.ts', import.meta.url));
@@ -30,12 +31,16 @@ describe('names and data that are wrong', () => {
   let client: Client;
   let worker: Worker;
   let running: Promise<void>;
+  const histories = new Histories();
   let ids = 0;
   const start = (): { workflowId: string; taskQueue: string } => ({ workflowId: `n-${++ids}`, taskQueue: 'names' });
 
   beforeAll(async () => {
     connection = await NativeConnection.connect({ address: 'memory:names' });
-    client = new Client({ connection: await Connection.connect({ address: 'memory:names' }) });
+    client = new Client({
+      connection: await Connection.connect({ address: 'memory:names' }),
+      interceptors: { workflow: [histories.interceptor] },
+    });
     const activities = { bookSeat: async () => 'seat', chargeCard: async () => 'paid' };
     worker = await Worker.create({ connection, taskQueue: 'names', workflowsPath, activities });
     running = worker.run();
@@ -44,6 +49,12 @@ describe('names and data that are wrong', () => {
   afterAll(async () => {
     worker.shutdown();
     await running;
+    const unknown = 'there is no such workflow';
+    await histories.expectSame(
+      client,
+      ({ workflowType }) => (workflowType === 'tolk' ? unknown : { workflowsPath }),
+      8,
+    );
     await client.connection.close();
     await connection.close();
   });

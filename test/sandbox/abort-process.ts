@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RunDescription } from '../../src/contract/index.ts';
+import { expectSameInFile } from '../replay/replay-file.ts';
 import type { Ask } from './abort-program.ts';
 
 const program = fileURLToPath(new URL('./abort-program.ts', import.meta.url));
@@ -92,6 +93,8 @@ export class Place {
       one.child.kill('SIGKILL');
       await one.ended;
     }
+    // What broken code asked for before it broke is what mended code asks for.
+    await expectSameInFile(this.file, fileURLToPath(new URL('./fixtures/mended-workflows.js', import.meta.url)));
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
