@@ -61,4 +61,6 @@ export const LIMITS = {
   pingMs: 5_000,
   /** Segments in one page of history to a worker. */
   historyPageSegments: 500,
+  /** Histories that a fold has read and that are kept for the replay after it, together. */
+  keptRowsBytes: 16 * 1024 * 1024,
 } as const;

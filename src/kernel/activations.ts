@@ -287,11 +287,18 @@ export class Activations {
     });
   }
 
+  /**
+   * Whether the code that is about to run may have ended the process before this one: it is known to have, or it is asked
+   * what leaves no trace. An update is such, also where it came before any worker and has become durable meanwhile.
+   */
   #isSuspect(run: LiveRun, activating: Activating): boolean {
     if (run.suspect || !this.#node.isWary) return run.suspect;
-    const updatesOnly =
-      !activating.jobsDurable && activating.arrivals.every(({ job }) => job.kind === 'update-requested');
-    return activating.queries.length > 0 || updatesOnly;
+    if (activating.queries.length > 0) return true;
+    const jobs = [
+      ...run.state.undelivered.slice(0, activating.delivered),
+      ...(activating.jobsDurable ? [] : activating.arrivals.map(({ job }) => job)),
+    ];
+    return jobs.length > 0 && jobs.every(({ kind }) => kind === 'update-requested');
   }
 
   /** An activation came back. One whose token is not current has been superseded, and its instance with it. */

@@ -14,7 +14,7 @@ import {
   uuidV7,
   type Wait,
 } from '../core/index.ts';
-import { partitionOf, type RunRow, type Store } from '../store/index.ts';
+import { partitionOf, type RunRow, type SegmentRow, type Store } from '../store/index.ts';
 import { Activations } from './activations.ts';
 import type { Admission } from './admission.ts';
 import { resumeAdmissions } from './admit-commands.ts';
@@ -23,6 +23,7 @@ import { ClosedQueries } from './closed-queries.ts';
 import { Deadlines } from './deadlines.ts';
 import { Inbox } from './inbox.ts';
 import { Journal, type JournalEntry } from './journal.ts';
+import { KeptRows } from './kept-rows.ts';
 import { type Carried, giveCarried, LiveRun, workflowKey } from './live-run.ts';
 import { applySegment } from './machine/fold.ts';
 import { emptyState, type RunState } from './machine/state.ts';
@@ -87,6 +88,7 @@ export class KernelNode {
   readonly #onEnded: ((error: PleachError | undefined) => void) | undefined;
   readonly #carried = new Map<RunId, Carried>();
   readonly #loading = new Map<RunId, Promise<LiveRun | undefined>>();
+  readonly #keptRows = new KeptRows(LIMITS.keptRowsBytes);
   #timer: Wait | undefined;
   #timerAt = Infinity;
   #renewal: Wait | undefined;
@@ -240,7 +242,8 @@ export class KernelNode {
   }
 
   async #load(row: RunRow): Promise<LiveRun | undefined> {
-    const state = await this.foldRun(row.run);
+    const rows = await this.#loadRows(row.run, []);
+    const state = foldRows(rows);
     const attempts = await this.store.loadAttempts(row.run);
     const live = this.runs.get(row.run);
     if (live || this.ended) return live;
@@ -249,6 +252,7 @@ export class KernelNode {
     run.state = state;
     if (this.plantedBug === 'recover-without-request-ids') state.requestIds.clear();
     this.runs.set(run.id, run);
+    this.#keptRows.keep(run.id, rows);
     this.openRuns.set(workflowKey(run.namespace, run.workflowId), run);
     const carried = this.takeCarried(run.id);
     if (carried) giveCarried(run, carried);
@@ -285,22 +289,21 @@ export class KernelNode {
 
   /** Folds a run's segments, open or closed. */
   async foldRun(run: RunId): Promise<RunState> {
-    const state = emptyState();
-    for (let fromSeq = 1; ;) {
-      const rows = await this.store.loadSegments(run, fromSeq, LIMITS.historyPageSegments);
-      for (const row of rows) applySegment(state, decodeSegment(row), row.body.length);
-      if (rows.length < LIMITS.historyPageSegments) return state;
-      fromSeq += rows.length;
-    }
+    return foldRows(await this.#loadRows(run, []));
   }
 
   /** All segments of a run. */
   async loadHistory(run: RunId): Promise<Segment[]> {
-    const segments: Segment[] = [];
+    const rows = await this.#loadRows(run, this.#keptRows.take(run));
+    return rows.map(decodeSegment);
+  }
+
+  /** @param rows those that are there already, from the first on */
+  async #loadRows(run: RunId, rows: SegmentRow[]): Promise<SegmentRow[]> {
     for (;;) {
-      const rows = await this.store.loadSegments(run, segments.length + 1, LIMITS.historyPageSegments);
-      for (const row of rows) segments.push(decodeSegment(row));
-      if (rows.length < LIMITS.historyPageSegments) return segments;
+      const page = await this.store.loadSegments(run, rows.length + 1, LIMITS.historyPageSegments);
+      rows.push(...page);
+      if (page.length < LIMITS.historyPageSegments) return rows;
     }
   }
 
@@ -310,6 +313,7 @@ export class KernelNode {
     run.dropped = true;
     for (const giveBack of run.reservations) giveBack();
     this.runs.delete(run.id);
+    this.#keptRows.take(run.id);
     const key = workflowKey(run.namespace, run.workflowId);
     if (this.openRuns.get(key) === run) this.openRuns.delete(key);
     for (const deadline of run.timers.values()) this.deadlines.clear(deadline);
@@ -539,4 +543,10 @@ export class KernelNode {
     this.openRuns.clear();
     this.#onEnded?.(error);
   }
+}
+
+function foldRows(rows: readonly SegmentRow[]): RunState {
+  const state = emptyState();
+  for (const row of rows) applySegment(state, decodeSegment(row), row.body.length);
+  return state;
 }

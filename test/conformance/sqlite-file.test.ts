@@ -42,7 +42,7 @@ function contents(folder: string): Record<string, string> {
 test('a file that was made keeps its partitions, whatever it is opened with later', async () => {
   const path = join(temporaryFolder(), 'a.db');
   await open(path, { partitions: 16 }).close();
-  expect(open(path, { partitions: 32 }).identity).toMatchObject({ partitions: 16, schema: 1 });
+  expect(open(path, { partitions: 32 }).identity).toMatchObject({ partitions: 16, schema: 2 });
 });
 
 test('a file with a newer schema is refused, and left as it is', async () => {
@@ -54,7 +54,7 @@ test('a file with a newer schema is refused, and left as it is', async () => {
   db.close();
   const before = contents(folder);
   const error = errorOf(() => open(path));
-  expect(error).toMatchObject({ code: 'DATABASE_NEWER', details: { found: 99, known: 1 } });
+  expect(error).toMatchObject({ code: 'DATABASE_NEWER', details: { found: 99, known: 2 } });
   expect(error.message).toContain('Update pleach');
   expect(contents(folder)).toEqual(before);
 });
@@ -109,7 +109,7 @@ test('a file below a file is refused as one that cannot be opened', () => {
 });
 
 test('a folder that is missing is made', () => {
-  expect(open(join(temporaryFolder(), 'one', 'two', 'a.db')).identity.schema).toBe(1);
+  expect(open(join(temporaryFolder(), 'one', 'two', 'a.db')).identity.schema).toBe(2);
 });
 
 test('a full database refuses a commit whole, and takes the same commit when room is made', async () => {

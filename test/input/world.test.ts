@@ -235,14 +235,24 @@ describe('an address whose file is wrong', () => {
   it('that a later release made is refused, and opens again where it is put back', async () => {
     const path = join(folder, 'newer.db');
     await (await NativeConnection.connect({ address: `sqlite:${path}` })).close();
+    const known = userVersion(path);
     sql(path, 'pragma user_version = 99');
     const error = await refusalOf(path);
     expect(error).toMatchObject({ code: 'DATABASE_NEWER', details: { found: 99 } });
     expect(error.message).toMatch(/Update pleach/);
     sql(path, 'pragma user_version = 1');
+    expect(await refusalOf(path)).toMatchObject({ code: 'DATABASE_UNOPENABLE', details: { found: 1 } });
+    sql(path, `pragma user_version = ${known}`);
     await (await NativeConnection.connect({ address: `sqlite:${path}` })).close();
   });
 });
+
+function userVersion(path: string): number {
+  const db = new DatabaseSync(path);
+  const row = db.prepare('pragma user_version').get() as { user_version: number };
+  db.close();
+  return row.user_version;
+}
 
 function sql(path: string, text: string): void {
   const db = new DatabaseSync(path);

@@ -44,7 +44,8 @@ export function openFile(path: string, options: OpenOptions): { db: DatabaseSync
     db.exec('pragma synchronous = full');
     // macOS answers an ordinary sync before the platter has it.
     if (process.platform === 'darwin') db.exec('pragma fullfsync = 1; pragma checkpoint_fullfsync = 1');
-    db.exec('pragma wal_autocheckpoint = 4000');
+    // The journal waits for a checkpoint: a small one, often, rather than one of a tenth of a second.
+    db.exec('pragma wal_autocheckpoint = 1000');
     db.exec('pragma cache_size = -65536');
     if (options.pagesMax !== undefined) db.exec(`pragma max_page_count = ${Math.floor(options.pagesMax)}`);
     return { db, identity: migrate(db, path, options.partitions ?? 256) };
@@ -136,7 +137,15 @@ function requireKnown(db: DatabaseSync, path: string): number {
 }
 
 function migrate(db: DatabaseSync, path: string, partitions: number): StoreIdentity {
-  if (requireKnown(db, path) < SCHEMA_VERSION) create(db, partitions);
+  const found = requireKnown(db, path);
+  if (found === 1) {
+    throw new PleachError(
+      'DATABASE_UNOPENABLE',
+      `opening ${path}: the database was made before the first release (schema 1), and was left as it is. Name another file`,
+      { path, found, known: SCHEMA_VERSION },
+    );
+  }
+  if (found < SCHEMA_VERSION) create(db, partitions);
   const read = db.prepare('select value from meta where key = ?');
   const value = (key: string): string => (read.get(key) as { value: string }).value;
   const identity = { partitions: Number(value('partitions')), hash: value('hash'), schema: SCHEMA_VERSION };

@@ -1,13 +1,18 @@
-/** The version of the tables below; a file of a newer one is refused, since it may hold what this release cannot read. */
-export const SCHEMA_VERSION = 1;
+/**
+ * The version of the tables below. A file of a newer one is refused, since it may hold what this release cannot read; so
+ * is one of version 1, which no release has written.
+ */
+export const SCHEMA_VERSION = 2;
 
 /** "plch", so that a file can be told from any other SQLite database before it is touched. */
 export const APPLICATION_ID = 0x706c6368;
 
 /**
  * The tables. Nothing hot is keyed by a random value but the index on workflow ids: run ids carry their time, so rows
- * that are written together lie together. A step writes one row, into `segment`. One node owns all partitions of a
- * file, so the index of what to wake does not begin with the partition.
+ * that are written together lie together. A step writes one row, into `segment`, at its end: the table is the log of all
+ * partitions, in the order in which they were committed. The ends of the partitions are in `head`, some hundred to a row,
+ * so that a commit moves them by writing one small page (`docs/decisions/0018-log-in-order.md`). One node owns all
+ * partitions of a file, so the index of what to wake does not begin with the partition.
  */
 export const SCHEMA = `
 create table meta (
@@ -41,6 +46,7 @@ create index run_status on run (namespace, status, started_at);
 create index run_wake on run (wake_at) where status = 'RUNNING';
 
 create table segment (
+  at integer primary key,
   run blob not null,
   seq integer not null,
   part integer not null,
@@ -50,10 +56,14 @@ create table segment (
   events integer not null,
   time integer not null,
   crc integer not null,
-  body blob not null,
-  primary key (run, seq)
-) strict, without rowid;
-create unique index segment_pos on segment (part, pos);
+  body blob not null
+) strict;
+create unique index segment_run on segment (run, seq);
+
+create table head (
+  chunk integer primary key,
+  body blob not null
+) strict;
 
 create table inbox (
   to_part integer not null,

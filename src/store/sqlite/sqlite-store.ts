@@ -16,6 +16,7 @@ import type {
   StoreIdentity,
 } from '../port.ts';
 import { storeError } from './errors.ts';
+import { Heads } from './heads.ts';
 import { openFile, type OpenOptions } from './open.ts';
 
 /** Runs whose last segment is kept in mind; past it all are forgotten, and asked for again as they are written to. */
@@ -34,9 +35,10 @@ export class SqliteStore implements Store {
   readonly #db: DatabaseSync;
   readonly #clock: Clock;
   readonly #sql: ReturnType<typeof prepareAll>;
-  /** The last segment of runs written lately and the heads of the log, true while the fence holds: to ask costs a read each. */
+  /** The last segment of runs written lately, true while the fence holds: to ask costs a read each. */
   readonly #seqs = new Map<RunId, number>();
-  readonly #heads = new Map<Partition, number>();
+  /** The ends of the partitions, true while the fence holds. */
+  #heads: Heads | undefined;
 
   /** @throws DATABASE_UNOPENABLE · DATABASE_NOT_OURS · DATABASE_NEWER · DATABASE_CORRUPT · STORE_READ_ONLY · STORE_FULL */
   constructor(path: string, clock: Clock, options: OpenOptions = {}) {
@@ -144,6 +146,7 @@ export class SqliteStore implements Store {
         row.body,
       );
     }
+    for (const [chunk, body] of this.#heads?.takeMoved() ?? []) sql.putHeads.run(chunk, body);
     for (const row of batch.inboxIn) sql.insertInbox.run(row.to, row.from, row.fromPos, row.index, row.toRun, row.body);
     for (const key of batch.inboxDone) sql.deleteInbox.run(key.to, key.from, key.fromPos, key.index);
     for (const row of batch.attempts) sql.putAttempt.run(runKey(row.run), row.seq, row.body);
@@ -153,9 +156,11 @@ export class SqliteStore implements Store {
 
   /** A gap in a run or in a partition's log could never be read back: such a batch is a broken caller's. */
   #requireDense(segments: readonly SegmentRow[]): void {
+    if (segments.length === 0) return;
+    const heads = (this.#heads ??= this.#readHeads());
     for (const row of segments) {
       const seq = 1 + (this.#seqs.get(row.run) ?? this.#lastSeq(row.run));
-      const pos = 1 + (this.#heads.get(row.partition) ?? this.#head(row.partition));
+      const pos = 1 + heads.of(row.partition);
       if (row.seq !== seq || row.pos !== pos) {
         throw new PleachError(
           'UNEXPECTED',
@@ -164,7 +169,7 @@ export class SqliteStore implements Store {
         );
       }
       this.#seqs.set(row.run, seq);
-      this.#heads.set(row.partition, pos);
+      heads.move(row.partition, pos);
     }
     if (this.#seqs.size > SEQS_KEPT_MAX) this.#seqs.clear();
   }
@@ -173,14 +178,14 @@ export class SqliteStore implements Store {
     return (this.#sql.lastSeq.get(runKey(run)) as { seq: number | null }).seq ?? 0;
   }
 
-  #head(partition: Partition): number {
-    return (this.#sql.head.get(partition) as { pos: number | null }).pos ?? 0;
+  #readHeads(): Heads {
+    return new Heads(this.#sql.heads.all() as unknown as { chunk: number; body: Uint8Array }[]);
   }
 
   /** Nothing is known of the ends of the histories any more: another may write, or what we wrote was taken back. */
   #forgetEnds(): void {
     this.#seqs.clear();
-    this.#heads.clear();
+    this.#heads = undefined;
   }
 
   async release(lease: Lease): Promise<void> {
@@ -288,14 +293,7 @@ export class SqliteStore implements Store {
   }
 
   async loadHeads(): Promise<Map<Partition, number>> {
-    return this.#read('reading the heads of the log', () => {
-      const heads = new Map<Partition, number>();
-      for (let part = 0; part < this.identity.partitions; part++) {
-        const row = this.#sql.head.get(part) as { pos: number | null };
-        if (row.pos !== null) heads.set(part as Partition, row.pos);
-      }
-      return heads;
-    });
+    return this.#read('reading the heads of the log', () => this.#readHeads().all());
   }
 
   async close(): Promise<void> {
@@ -413,7 +411,10 @@ function prepareAll(db: DatabaseSync) {
       'select seq, part, pos, format, first_event, events, time, crc, body from segment where run = ? and seq >= ? order by seq limit ?',
     ),
     lastSeq: sql('select max(seq) as seq from segment where run = ?'),
-    head: sql('select max(pos) as pos from segment where part = ?'),
+    heads: sql('select chunk, body from head'),
+    putHeads: sql(
+      'insert into head (chunk, body) values (?, ?) on conflict (chunk) do update set body = excluded.body',
+    ),
     insertInbox: sql('insert into inbox (to_part, from_part, from_pos, i, to_run, body) values (?, ?, ?, ?, ?, ?)'),
     deleteInbox: sql('delete from inbox where to_part = ? and from_part = ? and from_pos = ? and i = ?'),
     inbox: sql(

@@ -110,7 +110,8 @@ export class ActivationRunner {
     const isCurrent = (): boolean => this.#answering.get(runId) === activation;
     if (!isCurrent()) return { status: 'miss' };
     // Reading what was thrown, and answering a query, is the author's code again.
-    const rejected = this.#watched(runId, () => this.#context.takeRejection(runId));
+    const rejected =
+      this.#context.hasRejection(runId) && this.#watched(runId, () => this.#context.takeRejection(runId));
     if (rejected) return { status: 'failed', ...rejected };
     if (first && 'cause' in first) return { status: 'failed', ...first };
     // Given up meanwhile: the kernel has superseded this activation, or will send the history.
