@@ -4,15 +4,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
-  Client,
-  Connection,
+  type Client,
   WithStartWorkflowOperation,
   WorkflowFailedError,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
 } from '../../src/entry/client.ts';
-import { bundleWorkflowCode, NativeConnection, Worker } from '../../src/entry/worker.ts';
-import { Histories } from '../replay/histories.ts';
+import { bundleWorkflowCode, Worker } from '../../src/entry/worker.ts';
+import { openSuite, type Suite } from '../replay/suite.ts';
 import { activities, ledger, told } from './activities.ts';
 import * as workflows from './workflows.ts';
 
@@ -22,11 +21,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 for (const address of [`memory:e2e`, `sqlite:${join(folder, 'features.db')}`]) {
   describe(`on ${address.split(':')[0]}`, () => {
-    let connection: NativeConnection;
+    let suite: Suite;
     let client: Client;
-    let worker: Worker;
-    let running: Promise<void>;
-    const histories = new Histories();
     let ids = 0;
     const at = <Extra extends object>(extra: Extra = {} as Extra) => ({
       workflowId: `w-${++ids}`,
@@ -42,21 +38,11 @@ for (const address of [`memory:e2e`, `sqlite:${join(folder, 'features.db')}`]) {
     };
 
     beforeAll(async () => {
-      connection = await NativeConnection.connect({ address });
-      worker = await Worker.create({ connection, taskQueue: 'e2e', workflowsPath, activities });
-      running = worker.run();
-      client = new Client({
-        connection: await Connection.connect({ address }),
-        interceptors: { workflow: [histories.interceptor] },
-      });
+      suite = await openSuite(address, { taskQueue: 'e2e', workflowsPath, activities });
+      client = suite.client;
     });
 
-    afterAll(async () => {
-      worker.shutdown();
-      await running;
-      await client.connection.close();
-      await connection.close();
-    });
+    afterAll(() => suite.close(ids));
 
     it('runs a workflow with an activity', async () => {
       expect(await client.workflow.execute(workflows.echo, at({ args: ['hello'] }))).toBe('hello');
@@ -298,7 +284,7 @@ for (const address of [`memory:e2e`, `sqlite:${join(folder, 'features.db')}`]) {
     it('replays every history that this suite has made to the same commands', async () => {
       const workflowBundle = await bundleWorkflowCode({ workflowsPath });
       // Children, successors and earlier runs of an id come on top.
-      const replayed = await histories.expectSame(client, () => ({ workflowBundle }), ids);
+      const replayed = await suite.histories.expectSame(client, () => ({ workflowBundle }), ids);
       expect(replayed).toBeGreaterThan(ids);
     });
 

@@ -1,35 +1,27 @@
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Client, Connection } from '../../src/entry/client.ts';
-import { bundleWorkflowCode, NativeConnection, Worker } from '../../src/entry/worker.ts';
+import { bundleWorkflowCode, Worker } from '../../src/entry/worker.ts';
+import { openSuite, type Suite } from './suite.ts';
 import { playsPlan, type Plan } from './workflows.ts';
 
 const workflowsPath = fileURLToPath(new URL('./workflows.ts', import.meta.url));
-const address = 'memory:local-replay';
-let connection: NativeConnection;
-let client: Client;
-let worker: Worker;
-let running: Promise<void>;
+let suite: Suite;
 let ids = 0;
 
 beforeAll(async () => {
-  connection = await NativeConnection.connect({ address });
   const turns = async (count: number): Promise<number> => {
     for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
     return count;
   };
-  worker = await Worker.create({ connection, taskQueue: 'q', workflowsPath, activities: { turns, others: turns } });
-  running = worker.run();
-  client = new Client({ connection: await Connection.connect({ address }) });
+  suite = await openSuite('memory:local-replay', {
+    taskQueue: 'q',
+    workflowsPath,
+    activities: { turns, others: turns },
+  });
 });
 
-afterAll(async () => {
-  worker.shutdown();
-  await running;
-  await client.connection.close();
-  await connection.close();
-});
+afterAll(() => suite.close(60));
 
 /** Local activities that take some turns of the loop, activities and timers; one after another, or beside each other. */
 const plan = fc.letrec<{ plan: Plan }>((tie) => ({
@@ -51,7 +43,11 @@ interface Told {
 
 /** Runs a plan, and gives its history as another engine would: the events alone, as JSON. */
 async function eventsOf(played: Plan): Promise<Told> {
-  const handle = await client.workflow.start(playsPlan, { workflowId: `p-${++ids}`, taskQueue: 'q', args: [played] });
+  const handle = await suite.client.workflow.start(playsPlan, {
+    workflowId: `p-${++ids}`,
+    taskQueue: 'q',
+    args: [played],
+  });
   await handle.result();
   const { events } = await handle.fetchHistory();
   return JSON.parse(JSON.stringify({ events })) as Told;
