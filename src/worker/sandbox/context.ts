@@ -95,6 +95,8 @@ export class WorkflowContext {
   /** Activations that each instance has lived through. */
   readonly #stands = new Map<string, number>();
   readonly #rejected = new Map<string, unknown>();
+  /** Instances whose function has ended. */
+  readonly #closed = new Set<string>();
 
   /** @param options.sharesModules a planted bug: what one run's modules hold is seen by every other */
   constructor(
@@ -132,6 +134,11 @@ export class WorkflowContext {
     return this.#stands.get(runId);
   }
 
+  /** Whether an instance has said how its run ends: it is of no use any more. */
+  isClosed(runId: string): boolean {
+    return this.#closed.has(runId);
+  }
+
   get size(): number {
     return this.#stands.size;
   }
@@ -139,6 +146,7 @@ export class WorkflowContext {
   evict(runId: string): void {
     this.#stands.delete(runId);
     this.#rejected.delete(runId);
+    this.#closed.delete(runId);
     this.#realm.drop(runId);
   }
 
@@ -209,6 +217,7 @@ export class WorkflowContext {
       return JSON.parse(realm.finish(runId)) as RoundResult & { failure?: RoundFailure };
     });
     realm.leave(runId);
+    if (answer.closed) this.#closed.add(runId);
     if (answer.failure) return { cause: answer.failure.cause, failure: this.#mapped(answer.failure.failure) };
     return answer;
   }
