@@ -14,7 +14,7 @@ import type {
 } from '../../common/index.ts';
 import { LIMITS, type Log } from '../../core/index.ts';
 import type { BundleTable, WorkflowBundle } from './bundle.ts';
-import { difference } from './difference.ts';
+import { difference, isTold, unaskedLocal } from './difference.ts';
 import { installGlobals, type RealmHost } from './realm-globals.ts';
 import { type BeginFields, makeRealm, type Realm } from './realm-runtime.ts';
 
@@ -282,6 +282,7 @@ export class WorkflowContext {
     this.evict(runId);
     const undelivered: WorkflowJob[] = [];
     let pendingLocal: LocalCommand[] = [];
+    const askedLocals = new Map<number, string>();
     let length = 0;
     let bytes = 0;
     for (const segment of segments) {
@@ -308,7 +309,12 @@ export class WorkflowContext {
         }
         const answer = this.round(runId, jobs, isLocal ? undefined : fields);
         if ('cause' in answer) return { failure: answer };
-        const mismatch = difference(round.commands, answer.commands);
+        for (const command of answer.commands)
+          if (command.kind === 'schedule-local-activity') askedLocals.set(command.seq, command.type);
+        const mismatch = segment.endedLocals
+          ? (unaskedLocal(segment.endedLocals, jobs, askedLocals) ??
+            difference(round.commands, answer.commands.filter(isTold)))
+          : difference(round.commands, answer.commands);
         if (mismatch !== undefined) {
           return {
             failure: {
