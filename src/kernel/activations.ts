@@ -1,14 +1,15 @@
-import type {
-  Activation,
-  ActivationResult,
-  Command,
-  Job,
-  Round,
-  Segment,
-  WireFailure,
-  WireOutcome,
-  WireQueryResult,
-  WorkflowJob,
+import {
+  type Activation,
+  type ActivationResult,
+  CLOSING_COMMANDS,
+  type Command,
+  type Job,
+  type Round,
+  type Segment,
+  type WireFailure,
+  type WireOutcome,
+  type WireQueryResult,
+  type WorkflowJob,
 } from '../common/index.ts';
 import { LIMITS, messageOf, PleachError, type Wait } from '../core/index.ts';
 import { decideAdmissions } from './admit-commands.ts';
@@ -40,7 +41,7 @@ const NOTED_ANEW: ReadonlySet<Job['kind']> = new Set<Job['kind']>([
   'task-failed',
 ]);
 
-const CLOSING = new Set<Command['kind']>(['complete', 'fail', 'cancel', 'continue-as-new']);
+const CLOSING: ReadonlySet<Command['kind']> = new Set(CLOSING_COMMANDS);
 
 /**
  * Moves a run: takes what has arrived, has the run's worker activated with it, and hands the segment to the journal.
@@ -398,7 +399,8 @@ export class Activations {
       this.#refuseCommands(run, arrivals);
       return;
     }
-    run.sticky = { worker: activating.worker, activations: state.activations };
+    // A worker lets go of an instance that closes by itself, and has the history again where the segment is not written.
+    run.sticky = closing ? undefined : { worker: activating.worker, activations: state.activations };
     if (state.activations === 1) this.armRun(run);
     this.#write(run, segment, {
       arrivals,

@@ -31,6 +31,7 @@ const SEQS_KEPT_MAX = 20_000;
  */
 export class SqliteStore implements Store {
   readonly identity: StoreIdentity;
+  readonly #path: string;
   readonly #db: DatabaseSync;
   readonly #clock: Clock;
   readonly #sql: ReturnType<typeof prepareAll>;
@@ -43,6 +44,7 @@ export class SqliteStore implements Store {
   constructor(path: string, clock: Clock, options: OpenOptions = {}) {
     const { db, identity } = openFile(path, options);
     this.#db = db;
+    this.#path = path;
     this.identity = identity;
     this.#clock = clock;
     try {
@@ -302,7 +304,7 @@ export class SqliteStore implements Store {
     try {
       return work();
     } catch (error) {
-      throw storeError(doing, error);
+      throw storeError(`${doing} (${this.#path})`, error);
     }
   }
 
@@ -316,7 +318,7 @@ export class SqliteStore implements Store {
       // On a full disk SQLite has rolled back by itself, and a second rollback would hide the cause.
       if (this.#db.isOpen && this.#db.isTransaction) this.#sql.rollback.run();
       this.#forgetEnds();
-      throw storeError(doing, error);
+      throw storeError(`${doing} (${this.#path})`, error);
     }
   }
 }

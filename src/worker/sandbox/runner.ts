@@ -91,7 +91,8 @@ export class ActivationRunner {
     try {
       const result = await this.#run(activation);
       if (!isCurrent()) return { status: 'miss' };
-      if (result.status === 'failed' || activation.readOnly) this.evict(runId);
+      const isOver = result.status === 'failed' || activation.readOnly || this.#context.isClosed(runId);
+      if (isOver) this.evict(runId);
       else if (result.status === 'done') this.#remember(runId);
       return result;
     } finally {
