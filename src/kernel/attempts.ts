@@ -248,6 +248,13 @@ export class Attempts {
       this.#standInLine(run, activity);
       return;
     }
+    if (stopByEdit(activity)) {
+      // Edited between the note of its start and here, so that there is no such attempt any more.
+      this.#free(token);
+      activity.token = undefined;
+      this.#endsByEdit(run, activity);
+      return;
+    }
     if (!this.#node.journal.holds()) {
       // This process may have slept while another took over and ran the attempt for lost: ask the store before acting.
       this.#node.journal.renew();
@@ -706,7 +713,7 @@ export class Attempts {
   #resume(run: LiveRun, activity: ActivityState): void {
     const node = this.#node;
     if (activity.phase === 'awaiting-admission') return;
-    if (stopByEdit(activity)) {
+    if (!isRunning(activity) && stopByEdit(activity)) {
       node.clock.soon(() => !run.dropped && this.#endsByEdit(run, activity));
       return;
     }
@@ -748,7 +755,7 @@ export class Attempts {
   edited(run: LiveRun, seq: number): void {
     const node = this.#node;
     const activity = run.state.activities.get(seq);
-    if (!activity || run.dropped || this.#endsByEdit(run, activity)) return;
+    if (!activity || run.dropped || (!isRunning(activity) && this.#endsByEdit(run, activity))) return;
     if (activity.phase === 'backing-off' && activity.lastFailure) {
       const { options, attempt, lastFailure } = activity;
       const decision = decideRetry(options.retry ?? {}, attempt - 1, lastFailure, node.random.fraction());
@@ -772,10 +779,10 @@ export class Attempts {
   }
 }
 
-/** Why an edited policy grants no attempt to an activity that waits for one; undefined where it does. */
+/** Why an edited policy does not grant the current attempt of an activity; undefined where it does. */
 function stopByEdit(activity: ActivityState): WireRetryState | undefined {
   const { edited, attempt, lastFailure, options } = activity;
-  if (!edited || attempt <= 1 || !lastFailure || isRunning(activity)) return undefined;
+  if (!edited || attempt <= 1 || !lastFailure) return undefined;
   const decision = decideRetry(options.retry ?? {}, attempt - 1, lastFailure, 0);
   return 'stop' in decision ? decision.stop : undefined;
 }

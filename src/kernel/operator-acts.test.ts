@@ -323,6 +323,28 @@ describe('a run that is paused', () => {
     });
   }
 
+  for (const act of ['pause-activity', 'update-activity-options'] as const) {
+    it(`begins no attempt whose noted start is made durable with a ${act}`, async () => {
+      const { node, start, signal, ask, fail, holdCommits } = await open();
+      await start();
+      await clock.advance(1);
+      fail(attempts[0]!.token, BROKEN);
+      await clock.advance(900);
+      const release = holdCommits();
+      const asked = [signal('s')];
+      await clock.advance(500);
+      const more = act === 'pause-activity' ? {} : { options: { retry: { maximumAttempts: 1 } } };
+      asked.push(ask(act, 'p', { ...ONE, ...more }));
+      await clock.advance(1);
+      release();
+      await Promise.all(asked);
+      await clock.advance(500);
+      expect(jobsWritten('activity-started')).toHaveLength(2);
+      expect(attempts).toHaveLength(1);
+      await node.stop();
+    });
+  }
+
   it('is not paused again by a request that comes twice', async () => {
     const { node, start, ask, describe: look } = await open();
     await start();
