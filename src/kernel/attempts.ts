@@ -696,7 +696,7 @@ export class Attempts {
       // A row ahead of the last noted start: that attempt has failed, and the next is due.
       const startedStage = activity.token?.split('/')[2]?.startsWith('f') ?? false;
       const ahead = body.fallbackFrom && !startedStage ? fellBack : body.attempt > activity.attempt;
-      if (ahead || (activity.phase !== 'started' && body.attempt >= activity.attempt)) {
+      if (ahead || (!isRunning(activity) && body.attempt >= activity.attempt)) {
         activity.attempt = body.attempt;
         activity.nextAttemptAt = body.nextAttemptAt;
         activity.readyAt = Math.max(activity.readyAt, body.nextAttemptAt);

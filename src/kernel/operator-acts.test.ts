@@ -219,6 +219,20 @@ describe('an activity that is paused', () => {
     expect((await activity()).state).toBe('STARTED');
     await node.stop();
   });
+
+  it('has a later attempt that died under the pause counted too', async () => {
+    const first = await open();
+    await first.start();
+    await clock.advance(1);
+    first.fail(attempts[0]!.token, BROKEN);
+    await clock.advance(2_000);
+    expect(attempts).toHaveLength(2);
+    await first.ask('pause-activity', 'p', ONE);
+    const { node, activity } = await open();
+    await clock.advance(5_000);
+    expect(await activity()).toMatchObject({ state: 'PAUSED', attempt: 3 });
+    await node.stop();
+  });
 });
 
 describe('an edit of an activity', () => {
