@@ -560,11 +560,13 @@ export class Activations {
     run.writing = options.arrivals;
     this.counts.segments++;
     const inboxDone: NonNullable<JournalEntry['inboxDone']> = [];
-    const messages = options.messages ?? [];
+    const messages: OutMessage[] = [];
     for (const { inbox, answer } of options.arrivals) {
       if (inbox) inboxDone.push(inbox);
       if (answer) messages.push(answer);
     }
+    // Jobs stand in front of commands, and so do the messages that go with them: signals keep their order.
+    messages.push(...(options.messages ?? []));
     const entry: JournalEntry = {
       partition: run.partition,
       segments: [

@@ -33,6 +33,7 @@ export interface AdmissionDecision {
 /**
  * Asked before something happens. A decision that is given at once is recorded in the same segment as the command; one
  * that is promised parks the command, and its answer is a job. Unbound, it costs one comparison.
+ * Signals to one workflow keep their order, whichever is decided first. What is parked when its run ends does not happen.
  */
 export interface Admission {
   decide(request: AdmissionRequest): AdmissionDecision | Promise<AdmissionDecision>;

@@ -2,16 +2,18 @@ import type { Command, Job, WireFailure } from '../common/index.ts';
 import { LIMITS, messageOf } from '../core/index.ts';
 import type { AdmissionDecision } from './admission.ts';
 import type { LiveRun } from './live-run.ts';
+import { admissible } from './machine/fold.ts';
+import type { RunState } from './machine/state.ts';
 import type { KernelNode } from './node.ts';
 
 /** What of a run's commands is asked for. */
-const ASKED = new Set<Command['kind']>(['schedule-activity', 'start-child']);
+const ASKED = new Set<Command['kind']>(['schedule-activity', 'start-child', 'signal-external']);
 
 const NONE: ReadonlySet<Command> = new Set();
 
 /**
  * Asks for admission of a run's commands. What is decided at once is noted among `facts`, in the commands' own segment,
- * so that it is durable before the effect it admits; what is promised is parked.
+ * so that it is durable before the effect it admits; what is promised is parked, and a signal behind one that is parked.
  * @returns the commands that must not take effect now: denied, or awaiting their decision
  */
 export function decideAdmissions(
@@ -27,8 +29,8 @@ export function decideAdmissions(
     if (!ASKED.has(command.kind)) continue;
     const asked = command as Asked;
     const decision = ask(node, run, asked);
-    if (decision instanceof Promise) {
-      if (node.plantedBug === 'act-before-decision') continue;
+    if (decision instanceof Promise && node.plantedBug === 'act-before-decision') continue;
+    if (decision instanceof Promise || (decision.admitted && isBehindParked(run, asked, facts))) {
       held.add(command);
       facts.push({ kind: 'admission-awaited', command: asked.kind, seq: asked.seq });
       decideLater(node, run, asked, decision);
@@ -52,8 +54,7 @@ export function decideAdmissions(
  * The commands are read from the history, since the folded state keeps less of them than a rule may want to see.
  */
 export function resumeAdmissions(node: KernelNode, run: LiveRun): void {
-  const parked = [...run.state.activities.values(), ...run.state.children.values()];
-  if (!parked.some(({ phase }) => phase === 'awaiting-admission')) return;
+  if (!hasParked(run.state)) return;
   node.loadHistory(run.id).then(
     (history) => {
       if (run.dropped) return;
@@ -73,6 +74,13 @@ export function resumeAdmissions(node: KernelNode, run: LiveRun): void {
   );
 }
 
+/** Whether a run has commands that await their decision: whoever decides answers the run in memory. */
+export function hasParked({ activities, children, signals }: RunState): boolean {
+  for (const open of [activities, children, signals])
+    for (const { phase } of open.values()) if (phase === 'awaiting-admission') return true;
+  return false;
+}
+
 function ask(node: KernelNode, run: LiveRun, command: Asked): AdmissionDecision | Promise<AdmissionDecision> {
   return node.admission!.decide({
     act: command.kind,
@@ -90,14 +98,39 @@ function decideLater(
   command: Asked,
   decision: AdmissionDecision | Promise<AdmissionDecision>,
 ): void {
-  Promise.resolve(decision).then(
-    (answer) => settle(node, run, command, answer),
-    (error: unknown) =>
-      settle(node, run, command, { admitted: false, reason: `the provider failed: ${messageOf(error)}` }),
+  const decided = Promise.resolve(decision).catch((error: unknown) => ({
+    admitted: false,
+    reason: `the provider failed: ${messageOf(error)}`,
+  }));
+  if (command.kind !== 'signal-external') {
+    void decided.then((answer) => settle(node, run, command, answer));
+    return;
+  }
+  const { workflowId } = command.target;
+  const before = run.parkedSignals.get(workflowId);
+  const settled = Promise.all([decided, before]).then(([answer]) => settle(node, run, command, answer));
+  run.parkedSignals.set(workflowId, settled);
+  void settled.then(() => {
+    if (run.parkedSignals.get(workflowId) === settled) run.parkedSignals.delete(workflowId);
+  });
+}
+
+/** Whether a signal to the same workflow that was sent before is parked still: one must not overtake the other. */
+function isBehindParked({ state }: LiveRun, command: Asked, facts: readonly Job[]): boolean {
+  if (command.kind !== 'signal-external') return false;
+  const { workflowId } = command.target;
+  for (const { seq, phase, target } of state.signals.values())
+    if (phase === 'awaiting-admission' && seq < command.seq && target.workflowId === workflowId) return true;
+  // Those of the same activation are parked by facts that are not applied yet.
+  return facts.some(
+    (fact) =>
+      fact.kind === 'admission-awaited' &&
+      fact.command === 'signal-external' &&
+      state.signals.get(fact.seq)?.target.workflowId === workflowId,
   );
 }
 
-type Asked = Extract<Command, { kind: 'schedule-activity' | 'start-child' }>;
+type Asked = Extract<Command, { kind: 'schedule-activity' | 'start-child' | 'signal-external' }>;
 
 function decisionFact(command: Asked, decision: AdmissionDecision): Job {
   return {
@@ -125,18 +158,19 @@ function settle(node: KernelNode, run: LiveRun, command: Asked, decision: Admiss
     });
     return;
   }
-  // The message that starts a child goes with the decision: a crash between the two would leave a child that never starts.
+  // The message goes with the decision: a crash between the two would leave a child that never starts, or a signal that
+  // never comes.
   node.activations.arrive(run, {
     job: fact,
     atMs: node.clock.monotonicMs(),
-    answer: node.inbox.startChild(run, command),
+    answer:
+      command.kind === 'start-child' ? node.inbox.startChild(run, command) : node.inbox.signalExternal(run, command),
   });
 }
 
 /** Whether a command still waits for its decision: it may have been cancelled meanwhile. */
 function isParked({ state }: LiveRun, { kind, seq }: Asked): boolean {
-  const parked = kind === 'schedule-activity' ? state.activities.get(seq) : state.children.get(seq);
-  return parked?.phase === 'awaiting-admission';
+  return admissible(state, kind)?.get(seq)?.phase === 'awaiting-admission';
 }
 
 function denial(command: Asked, decision: AdmissionDecision): Job {
@@ -163,5 +197,6 @@ function denial(command: Asked, decision: AdmissionDecision): Job {
       },
     };
   }
-  return { kind: 'child-start-failed', seq: command.seq, failure: cause };
+  if (command.kind === 'start-child') return { kind: 'child-start-failed', seq: command.seq, failure: cause };
+  return { kind: 'signal-external-resolved', seq: command.seq, failure: cause };
 }

@@ -61,9 +61,10 @@ export function describeRun(node: KernelNode, row: RunRow, state: RunState, live
         }))
       : [],
     externals: open
-      ? [...state.signals.values(), ...state.cancels.values()].map(({ kind, target }) => ({
+      ? [...state.signals.values(), ...state.cancels.values()].map(({ kind, phase, target }) => ({
           kind,
           workflowId: target.workflowId,
+          ...(phase === 'awaiting-admission' ? { awaitsAdmission: true } : {}),
         }))
       : [],
     updates: [...state.updates.values()]
@@ -141,8 +142,8 @@ function waitingFor(node: KernelNode, description: RunDescription, state: RunSta
   for (const timer of description.timers)
     said.push(`a timer, until ${at(timer.firesAt)}${timer.summary ? ` (${timer.summary})` : ''}`);
   for (const child of description.children) said.push(`child workflow "${child.workflowId}" (${child.type})`);
-  for (const external of description.externals)
-    said.push(`the answer to a ${external.kind} of workflow "${external.workflowId}"`);
+  for (const { kind, workflowId, awaitsAdmission } of description.externals)
+    said.push(`${awaitsAdmission ? 'the admission of' : 'the answer to'} a ${kind} of workflow "${workflowId}"`);
   if (said.length === 0) {
     said.push(
       state.undelivered.length > 0 ? 'its worker, which has jobs to answer' : 'a signal, an update or a cancel request',

@@ -105,6 +105,8 @@ export class LiveRun {
   readonly updateWaiters = new Map<string, UpdateWaiter[]>();
   /** Gives slots back that attempts have taken whose start is not durable yet; called when the run is given up. */
   readonly reservations = new Set<() => void>();
+  /** The last parked signal to each workflow: what is decided about those to one takes effect in their order. */
+  readonly parkedSignals = new Map<string, Promise<void>>();
   /** How often in a row the store has refused a segment of it. */
   refusals = 0;
   /** Given up: a stale callback must leave it alone. */

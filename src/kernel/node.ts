@@ -17,7 +17,7 @@ import {
 import { partitionOf, type RunRow, type SegmentRow, type Store } from '../store/index.ts';
 import { Activations } from './activations.ts';
 import type { Admission } from './admission.ts';
-import { resumeAdmissions } from './admit-commands.ts';
+import { hasParked, resumeAdmissions } from './admit-commands.ts';
 import { Attempts } from './attempts.ts';
 import { ClosedQueries } from './closed-queries.ts';
 import { Deadlines } from './deadlines.ts';
@@ -350,7 +350,7 @@ export class KernelNode {
       run.idle &&
       run.state.activities.size === 0 &&
       // Whoever decides about a parked command answers the run in memory.
-      !run.state.children.values().some(({ phase }) => phase === 'awaiting-admission') &&
+      !hasParked(run.state) &&
       run.resultWaiters.length === 0 &&
       run.updateWaiters.size === 0 &&
       !run.state.closing

@@ -127,7 +127,7 @@ export interface RunDescription {
   activities: PendingActivity[];
   timers: { seq: number; firesAt: number; summary?: string }[];
   children: { workflowId: string; runId?: string; type: string; state: 'STARTING' | 'STARTED' }[];
-  externals: { workflowId: string; kind: 'signal' | 'cancel' }[];
+  externals: { workflowId: string; kind: 'signal' | 'cancel'; awaitsAdmission?: boolean }[];
   updates: { updateId: string; name: string; stage: UpdateStage }[];
   /** Plain sentences of what it waits for; never empty while the run is open. */
   waitingFor: string[];

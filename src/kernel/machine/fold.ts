@@ -1,7 +1,7 @@
 import type { Command, Job, Round, Segment, WorkflowJob } from '../../common/index.ts';
 import { countCommand, countJob, EVENTS_OF_ACTIVATION, isContinuation } from '../../contract/index.ts';
 import { LIMITS } from '../../core/index.ts';
-import type { ActivityState, RunState } from './state.ts';
+import type { ActivityState, ChildState, ExternalState, RunState } from './state.ts';
 import { ACTIVITY, CHILD, EXTERNAL, nextState, RefusedTransition, RUN, TIMER, UPDATE } from './tables.ts';
 
 /**
@@ -115,14 +115,10 @@ function applyJob(state: RunState, job: Job): void {
       return;
     }
     case 'signal-external-resolved':
-      requireEntry(state.signals, job.seq, 'external signal', 'resolve');
-      nextState(EXTERNAL, 'sent', 'resolve', `external signal ${job.seq}`);
-      state.signals.delete(job.seq);
+      resolveExternal(state.signals, job.seq, 'external signal');
       return;
     case 'cancel-external-resolved':
-      requireEntry(state.cancels, job.seq, 'external cancel', 'resolve');
-      nextState(EXTERNAL, 'sent', 'resolve', `external cancel ${job.seq}`);
-      state.cancels.delete(job.seq);
+      resolveExternal(state.cancels, job.seq, 'external cancel');
       return;
     case 'signalled':
       requireOpen(state, 'job');
@@ -190,7 +186,7 @@ function applyJob(state: RunState, job: Job): void {
       return;
     }
     case 'admission-awaited': {
-      const entry = job.command === 'start-child' ? state.children.get(job.seq) : state.activities.get(job.seq);
+      const entry = admissible(state, job.command)?.get(job.seq);
       if (entry) entry.phase = 'awaiting-admission';
       return;
     }
@@ -240,7 +236,34 @@ function applyAdmission(state: RunState, job: Extract<Job, { kind: 'admission-de
   } else if (job.command === 'start-child') {
     const child = state.children.get(job.seq);
     if (child && job.admitted) child.phase = nextState(CHILD, child.phase, 'admit', `child ${job.seq}`) ?? child.phase;
+  } else if (job.command === 'signal-external') {
+    const signal = state.signals.get(job.seq);
+    if (signal && job.admitted)
+      signal.phase = nextState(EXTERNAL, signal.phase, 'admit', `external signal ${job.seq}`) ?? signal.phase;
   }
+}
+
+/** What commands of a kind leave open, where they are asked about; undefined for any other kind. */
+export function admissible(
+  state: RunState,
+  command: string,
+): Map<number, ActivityState> | Map<number, ChildState> | Map<number, ExternalState> | undefined {
+  switch (command) {
+    case 'schedule-activity':
+      return state.activities;
+    case 'start-child':
+      return state.children;
+    case 'signal-external':
+      return state.signals;
+    default:
+      return undefined;
+  }
+}
+
+function resolveExternal(entries: Map<number, ExternalState>, seq: number, noun: string): void {
+  const { phase } = requireEntry(entries, seq, noun, 'resolve');
+  nextState(EXTERNAL, phase, 'resolve', `${noun} ${seq}`);
+  entries.delete(seq);
 }
 
 /** Applies a command. */
@@ -292,11 +315,11 @@ function applyCommand(state: RunState, command: Command): void {
     }
     case 'signal-external':
       refuseDuplicate(state.signals, command.seq, 'external signal');
-      state.signals.set(command.seq, { seq: command.seq, kind: 'signal', target: command.target });
+      state.signals.set(command.seq, { seq: command.seq, kind: 'signal', phase: 'sent', target: command.target });
       return;
     case 'cancel-external':
       refuseDuplicate(state.cancels, command.seq, 'external cancel');
-      state.cancels.set(command.seq, { seq: command.seq, kind: 'cancel', target: command.target });
+      state.cancels.set(command.seq, { seq: command.seq, kind: 'cancel', phase: 'sent', target: command.target });
       return;
     case 'upsert-search-attributes':
       Object.assign(state.searchAttributes, command.attributes);

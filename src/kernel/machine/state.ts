@@ -12,7 +12,7 @@ import type {
   WorkflowJob,
 } from '../../common/index.ts';
 import type { RunStatus, UpdateStage } from '../../contract/index.ts';
-import type { ActivityPhase, ChildPhase, TimerPhase, UpdatePhase } from './tables.ts';
+import type { ActivityPhase, ChildPhase, ExternalPhase, TimerPhase, UpdatePhase } from './tables.ts';
 
 /** An activity that is open. `attempt` and what follows it is refined by its attempt row, where it has one. */
 export interface ActivityState {
@@ -71,6 +71,7 @@ export interface ChildState {
 export interface ExternalState {
   seq: number;
   kind: 'signal' | 'cancel';
+  phase: ExternalPhase;
   target: WireRunRef;
 }
 

@@ -137,14 +137,16 @@ export const CHILD: Table<ChildPhase, ChildEvent> = {
 };
 
 /** Where a signal or a cancel request to another run stands. */
-export type ExternalPhase = 'sent' | 'closed';
+export type ExternalPhase = 'awaiting-admission' | 'sent' | 'closed';
 /** What may come to a signal or a cancel request to another run. */
-export type ExternalEvent = 'resolve';
+export type ExternalEvent = 'admit' | 'resolve';
 
 /** A signal or a cancel request to another run: its next phase by phase and event. */
 export const EXTERNAL: Table<ExternalPhase, ExternalEvent> = {
-  sent: { resolve: 'closed' },
-  closed: { resolve: 'refuse' },
+  // A denial resolves it.
+  'awaiting-admission': { admit: 'sent', resolve: 'closed' },
+  sent: { admit: 'ignore', resolve: 'closed' },
+  closed: { admit: 'ignore', resolve: 'refuse' },
 };
 
 /** Where an update stands. */

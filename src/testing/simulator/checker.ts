@@ -71,6 +71,7 @@ export class Checker {
   isAdmissionBound = false;
   readonly #activities = new Map<string, WatchedActivity>();
   readonly #children = new Map<string, boolean>();
+  readonly #signals = new Map<string, boolean>();
   readonly #holder = { node: '', epoch: 0 };
   /** A node under which the store was put back, and what it may therefore no longer write. */
   #putBackUnder: string | undefined;
@@ -170,8 +171,15 @@ export class Checker {
           );
         return;
       }
+      case 'signalled': {
+        const sender = /^(.+)\/signal\/(\d+)$/.exec(job.requestId ?? '');
+        if (sender && this.isAdmissionBound && !this.#signals.get(`${sender[1]}/${sender[2]}`))
+          this.fail('I16', `signal ${job.requestId} was taken in, and no decision that admits it is durable`);
+        return;
+      }
       case 'admission-decided':
-        if (job.command === 'start-child') this.#children.set(`${run}/${job.seq}`, job.admitted);
+        if (job.command === 'signal-external') this.#signals.set(`${run}/${job.seq}`, job.admitted);
+        else if (job.command === 'start-child') this.#children.set(`${run}/${job.seq}`, job.admitted);
         else this.#activity(run, job.seq).admitted = job.admitted;
         return;
       default:

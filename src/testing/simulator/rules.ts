@@ -6,8 +6,9 @@ const PROMISED = 0.4;
 const PROMISE_MS_MAX = 120;
 
 /**
- * The rules of a simulated world. They deny one step in ten by its name and one child in seven by its place, so that an
- * answer is the same whoever asks again, and take their time over some. A promise dies with the process that asked.
+ * The rules of a simulated world. They deny one step in ten by its name, and one child in seven and one signal in five by
+ * their place, so that an answer is the same whoever asks again, and take their time over some. A promise dies with the
+ * process that asked.
  */
 export function simRules(scheduler: Scheduler, owner: SimProcess): Admission {
   return {
@@ -25,5 +26,6 @@ function isDenied({ command }: AdmissionRequest): boolean {
     const [name] = command.input;
     return typeof name === 'string' && /-\d*7"$/.test(name);
   }
+  if (command?.kind === 'signal-external') return command.seq % 5 === 2;
   return command?.kind === 'start-child' && command.seq % 7 === 3;
 }

@@ -107,7 +107,7 @@ function outline(state: RunState): string {
     `activities ${keys(state.activities)}`,
     `timers ${[...state.timers.values()].map(({ seq, firesAt }) => `${seq}@${firesAt}`).join()}`,
     `children ${[...state.children.values()].map(({ seq, phase }) => `${seq}:${phase}`).join()}`,
-    `signals ${keys(state.signals)}`,
+    `signals ${[...state.signals.values()].map(({ seq, phase }) => `${seq}:${phase}`).join()}`,
     `cancels ${keys(state.cancels)}`,
     `local ${[...state.localPending].join()}`,
     `updates ${[...state.updates.values()].map(({ updateId, phase }) => `${updateId}:${phase}`).join()}`,
