@@ -13,7 +13,7 @@ import { type Arrival, findUndurable, type LiveRun } from './live-run.ts';
 import type { ActivityState } from './machine/state.ts';
 import type { KernelNode } from './node.ts';
 import type { Rate } from './rate.ts';
-import { hasSlot, learnAttempt, type Queue, type WorkerHandle } from './workers.ts';
+import { hasSlot, learnAttempt, learnMissedSlot, type Queue, type WorkerHandle } from './workers.ts';
 
 /** What an attempt row holds: what the segments do not say. */
 interface AttemptBody {
@@ -119,6 +119,7 @@ export class Attempts {
       worker.expecting.add(begin);
       wait = clock.after(EXPECTED_MS, () => {
         leaveLine();
+        learnMissedSlot(worker);
         if (!isWanted()) return;
         activity.phase = 'scheduled';
         activity.token = undefined;
