@@ -545,8 +545,13 @@ export class Activations {
     options: { arrivals: Arrival[]; messages?: OutMessage[]; durable?: Effect; refused?: (error: PleachError) => void },
   ): void {
     const node = this.#node;
-    const { format, body } = encodeBody(segment.rounds, segment.flags);
-    run.state.bytes += body.length;
+    const { format, body, bytes, blobs } = encodeBody(
+      { run: run.id, seq: segment.seq },
+      segment.rounds,
+      segment.flags,
+      node.blobBytesMin,
+    );
+    run.state.bytes += bytes;
     run.committing = true;
     run.writing = options.arrivals;
     this.counts.segments++;
@@ -570,6 +575,7 @@ export class Activations {
         },
       ],
       messages,
+      ...(blobs.length > 0 ? { blobs: [...blobs] } : {}),
       ...(inboxDone.length > 0 ? { inboxDone } : {}),
       durable: (messages) => {
         if (run.dropped) return;

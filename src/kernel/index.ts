@@ -19,6 +19,7 @@
  * node at once, with nothing more said. A failing workflow task blocks its run, visibly, and never fails it.
  */
 export * from './admission.ts';
+export { Apart } from './blobs.ts';
 export * from './deadlines.ts';
 export * from './machine/fold.ts';
 export * from './machine/state.ts';

@@ -24,13 +24,12 @@ import { Deadlines } from './deadlines.ts';
 import { Inbox } from './inbox.ts';
 import { Journal, type JournalEntry } from './journal.ts';
 import { type Carried, giveCarried, LiveRun, workflowKey } from './live-run.ts';
-import { applySegment } from './machine/fold.ts';
-import { emptyState, type RunState } from './machine/state.ts';
+import type { RunState } from './machine/state.ts';
 import { Peer } from './peer.ts';
 import { type PlantedBug } from './planted-bugs.ts';
 import { Requests } from './requests.ts';
 import { Room } from './room.ts';
-import { decodeSegment } from './segments.ts';
+import { loadPage, loadState } from './segments.ts';
 import { Queue, type PeerChannel } from './workers.ts';
 
 /** What a node is given. */
@@ -44,6 +43,8 @@ export interface NodeOptions {
   cachedRunsMax?: number;
   /** Jobs that may wait before new work is refused. Default `LIMITS.waitingJobsMax`. */
   waitingJobsMax?: number;
+  /** Bytes of a payload above which it is stored apart. Default `LIMITS.blobBytesMin`. */
+  blobBytesMin?: number;
   /** A node whose process is known to be gone. */
   deadNode?: string;
   /** Called when the store is this node's, before anything is read from it. */
@@ -80,6 +81,7 @@ export class KernelNode {
   readonly closedQueries: ClosedQueries;
   readonly plantedBug: PlantedBug | undefined;
   readonly waitingJobsMax: number;
+  readonly blobBytesMin: number;
   /** Set while the store refuses all writing. */
   stalled: PleachError | undefined;
   ended = false;
@@ -107,6 +109,7 @@ export class KernelNode {
     this.admission = options.admission;
     this.plantedBug = options.plantedBug;
     this.waitingJobsMax = options.waitingJobsMax ?? LIMITS.waitingJobsMax;
+    this.blobBytesMin = options.blobBytesMin ?? LIMITS.blobBytesMin;
     this.#ttlMs = options.leaseTtlMs ?? LIMITS.leaseTtlMs;
     this.#wasAbandoned = wasAbandoned;
     this.#waryUntilMs = wasAbandoned ? options.clock.monotonicMs() + LIMITS.waryMs : -Infinity;
@@ -285,23 +288,18 @@ export class KernelNode {
 
   /** Folds a run's segments, open or closed. */
   async foldRun(run: RunId): Promise<RunState> {
-    const state = emptyState();
-    for (let fromSeq = 1; ;) {
-      const rows = await this.store.loadSegments(run, fromSeq, LIMITS.historyPageSegments);
-      for (const row of rows) applySegment(state, decodeSegment(row), row.body.length);
-      if (rows.length < LIMITS.historyPageSegments) return state;
-      fromSeq += rows.length;
-    }
+    return loadState(this.store, run);
   }
 
   /** All segments of a run. */
   async loadHistory(run: RunId): Promise<Segment[]> {
-    const segments: Segment[] = [];
-    for (;;) {
-      const rows = await this.store.loadSegments(run, segments.length + 1, LIMITS.historyPageSegments);
-      for (const row of rows) segments.push(decodeSegment(row));
-      if (rows.length < LIMITS.historyPageSegments) return segments;
+    const history: Segment[] = [];
+    for (let fromSeq: number | undefined = 1; fromSeq !== undefined;) {
+      const page = await loadPage(this.store, run, fromSeq);
+      history.push(...page.segments);
+      fromSeq = page.next;
     }
+    return history;
   }
 
   /** Takes a run out of memory: closed, parked, or thrown away to be loaded again. */

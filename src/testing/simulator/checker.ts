@@ -1,6 +1,6 @@
 import type { Job, Segment, WirePayload } from '../../common/index.ts';
-import { applySegment, decodeSegment, emptyState, type RunState } from '../../kernel/index.ts';
-import type { Batch, Lease, RunRow, SegmentRow } from '../../store/index.ts';
+import { applySegment, decodeSegment, emptyState, readSegment, type RunState } from '../../kernel/index.ts';
+import type { Batch, BlobRow, Lease, RunRow, SegmentRow } from '../../store/index.ts';
 
 /** A promise that was broken, with its number. */
 export class BrokenInvariant extends Error {
@@ -53,6 +53,8 @@ export class Checker {
   readonly broken: BrokenInvariant[] = [];
   /** Every run that was written, folded from its segments as they were written. */
   readonly runs = new Map<string, RunState>();
+  /** The rounds of each segment of a run as they were written. */
+  readonly histories = new Map<string, string[]>();
   /** Rows of runs as they were written first. */
   readonly rows = new Map<string, RunRow>();
   /** Requests that are durable, and those whose effect was told. */
@@ -62,6 +64,8 @@ export class Checker {
   readonly toldToStop = new Set<string>();
   readonly faults = new Map<string, number>();
   activations = 0;
+  /** Payloads that were written apart from their segment. */
+  blobs = 0;
   /** Faults that changed what happened after them. */
   tellingFaults = 0;
   /** Whether rules are asked: then nothing that they are asked about happens without a decision. */
@@ -100,15 +104,26 @@ export class Checker {
     }
     if (lease.epoch < this.#holder.epoch)
       this.fail('I3', `a node of epoch ${lease.epoch} wrote after epoch ${this.#holder.epoch} had begun`);
+    this.blobs += batch.blobs.length;
     for (const row of batch.newRuns) this.rows.set(row.run, row);
     const closed = new Set<string>();
-    for (const row of batch.segments) if (this.#segment(row)) closed.add(row.run);
+    for (const row of batch.segments) if (this.#segment(row, batch.blobs)) closed.add(row.run);
     this.#checkRows(batch, closed);
   }
 
   /** Applies a segment; whether it closes its run. */
-  #segment(row: SegmentRow): boolean {
-    const segment = decodeSegment(row);
+  #segment(row: SegmentRow, blobs: readonly BlobRow[]): boolean {
+    const { bytes } = readSegment(row);
+    let segment: Segment;
+    try {
+      segment = decodeSegment(row, blobs);
+    } catch (error) {
+      this.fail('I2', `segment ${row.seq} of run ${row.run} cannot be read: ${(error as Error).message}`);
+      return false;
+    }
+    const history = this.histories.get(row.run) ?? [];
+    this.histories.set(row.run, history);
+    history.push(JSON.stringify(segment.rounds));
     const state = this.runs.get(row.run) ?? emptyState();
     this.runs.set(row.run, state);
     if (state.closing) this.fail('I1', `run ${row.run} has closed, and got segment ${row.seq}`);
@@ -122,7 +137,7 @@ export class Checker {
     }
     const wasClosed = state.closing !== undefined;
     try {
-      applySegment(state, segment, row.body.length);
+      applySegment(state, segment, bytes);
     } catch (error) {
       this.fail('I1', `segment ${row.seq} of run ${row.run} cannot follow: ${(error as Error).message}`);
     }
