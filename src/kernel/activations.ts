@@ -12,6 +12,7 @@ import type {
 } from '../common/index.ts';
 import { LIMITS, messageOf, PleachError, type Wait } from '../core/index.ts';
 import { decideAdmissions } from './admit-commands.ts';
+import { hasAttributes, runAttributes } from './attribute-values.ts';
 import { closedError } from './closed-error.ts';
 import { closeRun } from './close-run.ts';
 import type { JournalEntry, OutMessage } from './journal.ts';
@@ -604,6 +605,11 @@ export class Activations {
         this.#readAnew(run, options.arrivals, error);
       },
     };
+    const { searchAttributes } = run.state;
+    if (searchAttributes !== run.attributes) {
+      run.attributes = searchAttributes;
+      if (hasAttributes(searchAttributes)) entry.attributes = [runAttributes(run, searchAttributes)];
+    }
     const afterClose = run.state.closing ? closeRun(node, run, entry) : undefined;
     if (node.plantedBug === 'acknowledge-before-commit')
       for (const arrival of options.arrivals) arrival.acknowledged?.();

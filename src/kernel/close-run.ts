@@ -1,6 +1,7 @@
 import { decideRetry, type Job, type StartJob, type WireOutcome } from '../common/index.ts';
 import { assert, LIMITS, PleachError, type RunId } from '../core/index.ts';
 import type { BlobRow, RunRow } from '../store/index.ts';
+import { hasAttributes, runAttributes } from './attribute-values.ts';
 import { closedError } from './closed-error.ts';
 import type { JournalEntry } from './journal.ts';
 import type { Arrival, LiveRun } from './live-run.ts';
@@ -34,6 +35,11 @@ export function closeRun(node: KernelNode, run: LiveRun, entry: JournalEntry): (
   if (next) {
     entry.newRuns = [next.row];
     entry.segments.push(next.segment);
+    const { searchAttributes } = next.start;
+    if (hasAttributes(searchAttributes)) {
+      const rows = runAttributes({ id: next.row.run, namespace: run.namespace }, searchAttributes);
+      entry.attributes = [...(entry.attributes ?? []), rows];
+    }
     if (next.blobs.length > 0) entry.blobs = [...(entry.blobs ?? []), ...next.blobs];
   }
   if (node.plantedBug === 'close-without-event' && node.random.fraction() < 0.2) entry.segments.shift();
@@ -107,6 +113,7 @@ function admitSuccessor(
     { seq: 1, time: next.time, firstEventId: 1, eventCount: 1, rounds: [{ jobs: [next.start] }] },
     next.bytes,
   );
+  run.attributes = run.state.searchAttributes;
   node.activations.armRun(run);
   // What came for the closed run and was not acknowledged goes to the run that goes on; answers to its own calls do not.
   for (const [updateId, waiters] of updateWaiters)

@@ -1,6 +1,16 @@
 import type { Clock, Log, Partition } from '../core/index.ts';
 import { LIMITS, messageOf, PleachError } from '../core/index.ts';
-import type { AttemptRow, BlobRow, InboxKey, Lease, RunChange, RunRow, SegmentRow, Store } from '../store/index.ts';
+import type {
+  AttemptRow,
+  BlobRow,
+  InboxKey,
+  Lease,
+  RunAttributes,
+  RunChange,
+  RunRow,
+  SegmentRow,
+  Store,
+} from '../store/index.ts';
 import { type Batch, emptyBatch } from '../store/index.ts';
 import type { PlantedBug } from './planted-bugs.ts';
 
@@ -22,6 +32,8 @@ export interface JournalEntry {
   blobs?: BlobRow[];
   runChange?: RunChange;
   newRuns?: RunRow[];
+  /** Search attributes that its segments have set or changed. */
+  attributes?: RunAttributes[];
   messages?: OutMessage[];
   inboxDone?: InboxKey[];
   attempts?: AttemptRow[];
@@ -316,6 +328,7 @@ export class Journal {
       if (entry.blobs) batch.blobs.push(...entry.blobs);
       if (entry.runChange) batch.runChanges.push(entry.runChange);
       if (entry.newRuns) batch.newRuns.push(...entry.newRuns);
+      if (entry.attributes) batch.attributes.push(...entry.attributes);
       if (entry.inboxDone) batch.inboxDone.push(...entry.inboxDone);
       if (entry.attempts) batch.attempts.push(...entry.attempts);
       if (entry.attemptsDone) batch.attemptsDone.push(...entry.attemptsDone);

@@ -250,6 +250,7 @@ export class KernelNode {
     if (state.closing || !state.start) return undefined;
     const run = new LiveRun(row, false);
     run.state = state;
+    run.attributes = state.searchAttributes;
     if (this.plantedBug === 'recover-without-request-ids') state.requestIds.clear();
     this.runs.set(run.id, run);
     this.openRuns.set(workflowKey(run.namespace, run.workflowId), run);

@@ -297,7 +297,8 @@ function applyCommand(state: RunState, command: Command): void {
       state.cancels.set(command.seq, { seq: command.seq, kind: 'cancel', target: command.target });
       return;
     case 'upsert-search-attributes':
-      Object.assign(state.searchAttributes, command.attributes);
+      // A new object each time: by that it is seen that the rows of the run's attributes must be written anew.
+      state.searchAttributes = { ...state.searchAttributes, ...command.attributes };
       return;
     case 'upsert-memo':
       Object.assign(state.memo, command.memo);

@@ -1,6 +1,13 @@
 import type { Job, Segment, WirePayload } from '../../common/index.ts';
-import { applySegment, decodeSegment, emptyState, readSegment, type RunState } from '../../kernel/index.ts';
-import type { Batch, BlobRow, Lease, RunRow, SegmentRow } from '../../store/index.ts';
+import {
+  applySegment,
+  attributeValues,
+  decodeSegment,
+  emptyState,
+  readSegment,
+  type RunState,
+} from '../../kernel/index.ts';
+import type { AttributeValue, Batch, BlobRow, Lease, RunRow, SegmentRow } from '../../store/index.ts';
 
 /** A promise that was broken, with its number. */
 export class BrokenInvariant extends Error {
@@ -55,6 +62,8 @@ export class Checker {
   readonly runs = new Map<string, RunState>();
   /** The rounds of each segment of a run as they were written. */
   readonly histories = new Map<string, string[]>();
+  /** The search attributes of runs, as their rows say. */
+  readonly attributes = new Map<string, AttributeValue[]>();
   /** Rows of runs as they were written first. */
   readonly rows = new Map<string, RunRow>();
   /** Requests that are durable, and those whose effect was told. */
@@ -108,6 +117,8 @@ export class Checker {
     for (const row of batch.newRuns) this.rows.set(row.run, row);
     const closed = new Set<string>();
     for (const row of batch.segments) if (this.#segment(row, batch.blobs)) closed.add(row.run);
+    for (const { run, values } of batch.attributes) this.attributes.set(run, values);
+    for (const { run } of batch.segments) this.#checkAttributes(run);
     this.#checkRows(batch, closed);
   }
 
@@ -142,6 +153,13 @@ export class Checker {
       this.fail('I1', `segment ${row.seq} of run ${row.run} cannot follow: ${(error as Error).message}`);
     }
     return state.closing !== undefined && !wasClosed;
+  }
+
+  /** The rows of a run's search attributes are what its log says, from the same commit on. */
+  #checkAttributes(run: string): void {
+    const expected = JSON.stringify(attributeValues(this.runs.get(run)?.searchAttributes ?? {}));
+    const rows = JSON.stringify(this.attributes.get(run) ?? []);
+    if (rows !== expected) this.fail('I8', `run ${run} has attributes ${expected} in its log, and rows ${rows}`);
   }
 
   #job(run: string, job: Job): void {

@@ -34,6 +34,10 @@ export async function checkStore(store: Store, checker: Checker, context: Workfl
     const written = checker.runs.get(run);
     if (written && outline(written) !== outline(state))
       checker.fail('I1', `run ${run} reads as ${outline(state)} and was written as ${outline(written)}`);
+    const rows = [...(checker.attributes.get(run) ?? [])].map((value) => JSON.stringify(value)).sort();
+    const found = (await store.loadAttributes(row.run)).map((value) => JSON.stringify(value)).sort();
+    if (found.join() !== rows.join())
+      checker.fail('I8', `run ${run} has the attribute rows ${found.join()}, and was written with ${rows.join()}`);
     const answer = context.replay(run, segments);
     if ('failure' in answer && answer.failure.cause === 'NONDETERMINISM')
       checker.fail('I7', `run ${run}: ${answer.failure.failure.message}`);
