@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import { build, type BuildOptions, type Plugin } from 'esbuild';
+import { compileOwnModules, OWN_MODULES_FILE } from '../src/worker/sandbox/own-modules.ts';
 
 /** How a joined file finds the one that knows where the package lies: a name of the package's own. */
 export const PLACE = '#place';
@@ -8,8 +9,8 @@ export const PLACE = '#place';
 /** First files of threads and processes. They share nothing with whoever starts them but messages: each is whole. */
 const STARTED = ['engine/kernel-thread', 'worker/sandbox/sandbox-thread', 'worker/sandbox/quarantine-process'];
 
-/** What workflow code is bundled from in the user's process: it stays as it was compiled, a file for each module. */
-const WORKFLOW_SOURCES = ['entry/workflow', 'entry/common', 'workflow/index', 'testing/assertion-interceptors'];
+/** What is bundled with workflow code in the user's process, and is not among the compiled modules. */
+const BUNDLED = ['testing/assertion-interceptors'];
 
 /**
  * Joins the compiled modules of a package into a few files. A process that starts reads one file in a few milliseconds
@@ -36,15 +37,8 @@ export async function joinPackage(lib: string, entries: readonly string[]): Prom
     splitting: true,
     chunkNames: 'shared-[hash]',
   });
-  const { metafile } = await build({
-    ...common,
-    platform: 'neutral',
-    entryPoints: WORKFLOW_SOURCES.map((name) => join(lib, `${name}.js`)),
-    outdir: join(lib, 'node'),
-    write: false,
-    metafile: true,
-  });
-  const kept = new Set(Object.keys(metafile?.inputs ?? {}).map((path) => join(process.cwd(), path)));
+  writeFileSync(join(lib, OWN_MODULES_FILE), JSON.stringify(await compileOwnModules(lib, '.js')));
+  const kept = new Set(BUNDLED.map((name) => join(lib, `${name}.js`)));
   kept.add(join(lib, 'core/place.js'));
   await build({
     ...common,

@@ -63,4 +63,6 @@ export const LIMITS = {
   historyPageSegments: 500,
   /** Bytes in one such page, large payloads and all; a segment that has more is a page alone. */
   historyPageBytes: 32 * 1024 * 1024,
+  /** Histories that a fold has read and that are kept for the replay after it, together. */
+  keptRowsBytes: 16 * 1024 * 1024,
 } as const;

@@ -6,7 +6,7 @@ import { KernelNode } from '../kernel/index.ts';
 import { SqliteStore, type Store } from '../store/index.ts';
 import { ActivationRoutes } from './activation-routes.ts';
 import { makeChannel } from './link-pair.ts';
-import { listen, removeSocket, socketPath } from './socket.ts';
+import { isDead, listen, removeSocket, socketPath } from './socket.ts';
 import type { FromThread, ThreadData, ToThread } from './thread-messages.ts';
 
 /**
@@ -37,23 +37,12 @@ async function open(): Promise<void> {
       options.storeWrapper === undefined
         ? undefined
         : ((await import(options.storeWrapper)) as { wrapStore(inner: Store): Store });
-    node = await KernelNode.open({
-      store: wrapper?.wrapStore(store) ?? store,
-      clock: systemClock,
-      random: systemRandom(),
-      log,
-      ...(deadNode === undefined ? {} : { deadNode }),
-      ...(options.leaseTtlMs === undefined ? {} : { leaseTtlMs: options.leaseTtlMs }),
-      ...(options.cachedRunsMax === undefined ? {} : { cachedRunsMax: options.cachedRunsMax }),
-      // Whoever finds a dead engine's socket takes over from it; this engine is alive, though it does not listen yet.
-      acquired: () => removeSocket(socketPath(file)),
-      ended: (error) => {
-        server?.close();
-        say({
-          kind: 'ended',
-          error: error && { code: error.code, message: error.message, details: { ...error.details } },
-        });
-      },
+    const wrapped = wrapper?.wrapStore(store) ?? store;
+    node = await openNode(wrapped, deadNode).catch(async (error: unknown) => {
+      const isHeld = error instanceof PleachError && error.code === 'DATABASE_IN_USE' && deadNode === undefined;
+      if (!isHeld || !(await isDead(socketPath(file)))) throw error;
+      // The holder died: taken over here and now, where a second thread would have to start for it.
+      return openNode(wrapped, error.details['holder'] as string);
     });
     server = await listen(socketPath(file), node, systemClock);
     say({ kind: 'opened' });
@@ -62,6 +51,27 @@ async function open(): Promise<void> {
     const failure = error instanceof PleachError ? error : new PleachError('UNEXPECTED', messageOf(error), {});
     say({ kind: 'failed', error: { code: failure.code, message: failure.message, details: { ...failure.details } } });
   }
+}
+
+function openNode(store: Store, dead: string | undefined): Promise<KernelNode> {
+  return KernelNode.open({
+    store,
+    clock: systemClock,
+    random: systemRandom(),
+    log,
+    ...(dead === undefined ? {} : { deadNode: dead }),
+    ...(options.leaseTtlMs === undefined ? {} : { leaseTtlMs: options.leaseTtlMs }),
+    ...(options.cachedRunsMax === undefined ? {} : { cachedRunsMax: options.cachedRunsMax }),
+    // Whoever finds a dead engine's socket takes over from it; this engine is alive, though it does not listen yet.
+    acquired: () => removeSocket(socketPath(file)),
+    ended: (error) => {
+      server?.close();
+      say({
+        kind: 'ended',
+        error: error && { code: error.code, message: error.message, details: { ...error.details } },
+      });
+    },
+  });
 }
 
 function serve(port: MessagePort): void {

@@ -28,6 +28,19 @@ export function removeSocket(path: string): void {
   if (process.platform !== 'win32') rmSync(path, { force: true });
 }
 
+/** Whether a socket lies at the path that nobody listens on: whoever made it is dead. */
+export async function isDead(path: string): Promise<boolean> {
+  const socket = connect(path);
+  try {
+    return await new Promise((resolve) => {
+      socket.once('connect', () => resolve(false));
+      socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
+    });
+  } finally {
+    socket.destroy();
+  }
+}
+
 /** Lets the other processes on a file in. The lease is held. */
 export async function listen(path: string, node: KernelNode, clock: Clock): Promise<Server> {
   removeSocket(path);

@@ -1,14 +1,15 @@
-import type {
-  Activation,
-  ActivationResult,
-  Command,
-  Job,
-  Round,
-  Segment,
-  WireFailure,
-  WireOutcome,
-  WireQueryResult,
-  WorkflowJob,
+import {
+  type Activation,
+  type ActivationResult,
+  CLOSING_COMMANDS,
+  type Command,
+  type Job,
+  type Round,
+  type Segment,
+  type WireFailure,
+  type WireOutcome,
+  type WireQueryResult,
+  type WorkflowJob,
 } from '../common/index.ts';
 import { LIMITS, messageOf, PleachError, type Wait } from '../core/index.ts';
 import { decideAdmissions } from './admit-commands.ts';
@@ -41,7 +42,7 @@ const NOTED_ANEW: ReadonlySet<Job['kind']> = new Set<Job['kind']>([
   'task-failed',
 ]);
 
-const CLOSING = new Set<Command['kind']>(['complete', 'fail', 'cancel', 'continue-as-new']);
+const CLOSING: ReadonlySet<Command['kind']> = new Set(CLOSING_COMMANDS);
 
 /**
  * Moves a run: takes what has arrived, has the run's worker activated with it, and hands the segment to the journal.
@@ -288,11 +289,18 @@ export class Activations {
     });
   }
 
+  /**
+   * Whether the code that is about to run may have ended the process before this one: it is known to have, or it is asked
+   * what leaves no trace. An update is such, also where it came before any worker and has become durable meanwhile.
+   */
   #isSuspect(run: LiveRun, activating: Activating): boolean {
     if (run.suspect || !this.#node.isWary) return run.suspect;
-    const updatesOnly =
-      !activating.jobsDurable && activating.arrivals.every(({ job }) => job.kind === 'update-requested');
-    return activating.queries.length > 0 || updatesOnly;
+    if (activating.queries.length > 0) return true;
+    const jobs = [
+      ...run.state.undelivered.slice(0, activating.delivered),
+      ...(activating.jobsDurable ? [] : activating.arrivals.map(({ job }) => job)),
+    ];
+    return jobs.length > 0 && jobs.every(({ kind }) => kind === 'update-requested');
   }
 
   /** An activation came back. One whose token is not current has been superseded, and its instance with it. */
@@ -392,7 +400,8 @@ export class Activations {
       this.#refuseCommands(run, arrivals);
       return;
     }
-    run.sticky = { worker: activating.worker, activations: state.activations };
+    // A worker lets go of an instance that closes by itself, and has the history again where the segment is not written.
+    run.sticky = closing ? undefined : { worker: activating.worker, activations: state.activations };
     if (state.activations === 1) this.armRun(run);
     this.#write(run, segment, {
       arrivals,

@@ -56,6 +56,9 @@ export interface JournalHooks {
 /** Turns of the loop in which a commit waits for more, as long as each brings some. */
 const GATHER_TURNS_MAX = 16;
 
+/** How long it waits so at most, in milliseconds: a turn in which much is loaded is no cheap one. */
+const GATHER_MS_MAX = 2;
+
 const RETRY_FIRST_MS = 20;
 const RETRY_MAX_MS = 2_000;
 
@@ -189,7 +192,8 @@ export class Journal {
 
   /** Lets in what is at the door already: a turn of the loop costs microseconds, a commit a hundred times that. */
   async #gather(): Promise<void> {
-    for (let turn = 0; turn < GATHER_TURNS_MAX; turn++) {
+    const until = this.#clock.monotonicMs() + GATHER_MS_MAX;
+    for (let turn = 0; turn < GATHER_TURNS_MAX && this.#clock.monotonicMs() < until; turn++) {
       const before = this.#queue.length;
       if (before >= LIMITS.commitActivationsMax) return;
       await new Promise<void>((resolve) => this.#clock.soon(resolve));

@@ -23,13 +23,14 @@ import { ClosedQueries } from './closed-queries.ts';
 import { Deadlines } from './deadlines.ts';
 import { Inbox } from './inbox.ts';
 import { Journal, type JournalEntry } from './journal.ts';
+import { KeptRows } from './kept-rows.ts';
 import { type Carried, giveCarried, LiveRun, workflowKey } from './live-run.ts';
 import type { RunState } from './machine/state.ts';
 import { Peer } from './peer.ts';
 import { type PlantedBug } from './planted-bugs.ts';
 import { Requests } from './requests.ts';
 import { Room } from './room.ts';
-import { loadPage, loadState } from './segments.ts';
+import { foldRows, loadRows, readRows } from './segments.ts';
 import { Queue, type PeerChannel } from './workers.ts';
 
 /** What a node is given. */
@@ -89,6 +90,7 @@ export class KernelNode {
   readonly #onEnded: ((error: PleachError | undefined) => void) | undefined;
   readonly #carried = new Map<RunId, Carried>();
   readonly #loading = new Map<RunId, Promise<LiveRun | undefined>>();
+  readonly #keptRows = new KeptRows(LIMITS.keptRowsBytes);
   #timer: Wait | undefined;
   #timerAt = Infinity;
   #renewal: Wait | undefined;
@@ -243,7 +245,8 @@ export class KernelNode {
   }
 
   async #load(row: RunRow): Promise<LiveRun | undefined> {
-    const state = await this.foldRun(row.run);
+    const rows = await loadRows(this.store, row.run);
+    const state = await foldRows(this.store, row.run, rows);
     const attempts = await this.store.loadAttempts(row.run);
     const live = this.runs.get(row.run);
     if (live || this.ended) return live;
@@ -253,6 +256,7 @@ export class KernelNode {
     run.attributes = state.searchAttributes;
     if (this.plantedBug === 'recover-without-request-ids') state.requestIds.clear();
     this.runs.set(run.id, run);
+    this.#keptRows.keep(run.id, rows);
     this.openRuns.set(workflowKey(run.namespace, run.workflowId), run);
     const carried = this.takeCarried(run.id);
     if (carried) giveCarried(run, carried);
@@ -289,18 +293,12 @@ export class KernelNode {
 
   /** Folds a run's segments, open or closed. */
   async foldRun(run: RunId): Promise<RunState> {
-    return loadState(this.store, run);
+    return foldRows(this.store, run, await loadRows(this.store, run));
   }
 
   /** All segments of a run. */
   async loadHistory(run: RunId): Promise<Segment[]> {
-    const history: Segment[] = [];
-    for (let fromSeq: number | undefined = 1; fromSeq !== undefined;) {
-      const page = await loadPage(this.store, run, fromSeq);
-      history.push(...page.segments);
-      fromSeq = page.next;
-    }
-    return history;
+    return readRows(this.store, run, await loadRows(this.store, run, this.#keptRows.take(run)));
   }
 
   /** Takes a run out of memory: closed, parked, or thrown away to be loaded again. */
@@ -309,6 +307,7 @@ export class KernelNode {
     run.dropped = true;
     for (const giveBack of run.reservations) giveBack();
     this.runs.delete(run.id);
+    this.#keptRows.take(run.id);
     const key = workflowKey(run.namespace, run.workflowId);
     if (this.openRuns.get(key) === run) this.openRuns.delete(key);
     for (const deadline of run.timers.values()) this.deadlines.clear(deadline);

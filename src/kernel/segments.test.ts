@@ -5,7 +5,7 @@ import { LIMITS, type Partition, type RunId, systemClock } from '../core/index.t
 import type { BlobRow, SegmentRow } from '../store/index.ts';
 import { Apart } from './blobs.ts';
 import { ModelData, ModelStore } from '../store/index.ts';
-import { decodeSegment, encodeBody, loadPage, loadState, readSegment } from './segments.ts';
+import { decodeSegment, encodeBody, foldRows, loadPage, loadRows, readRows, readSegment } from './segments.ts';
 
 const RUN = '01900000-0000-7000-8000-000000000001' as RunId;
 const BIG = 'x'.repeat(LIMITS.blobBytesMin + 1);
@@ -146,6 +146,8 @@ describe('a run whose payloads are large', () => {
     return { store, loaded };
   }
 
+  const stateOf = async (store: ModelStore) => foldRows(store, RUN, await loadRows(store, RUN));
+
   const story = (retry: boolean): Round[] => [
     { jobs: [start(retry)], commands: [schedule(1), schedule(2)] },
     { jobs: [resolved(1)], commands: [schedule(3)] },
@@ -154,7 +156,7 @@ describe('a run whose payloads are large', () => {
 
   it('has in memory what it still needs, and nothing else is read', async () => {
     const { store, loaded } = stored(story(false));
-    const state = await loadState(store, RUN);
+    const state = await stateOf(store);
     expect([...state.activities.values()].map(({ input }) => input)).toEqual([[`${BIG}3`]]);
     expect(state.undelivered).toEqual([resolved(2)]);
     expect(state.start!.input).toEqual([]);
@@ -164,13 +166,19 @@ describe('a run whose payloads are large', () => {
 
   it('keeps its input where it may be tried again', async () => {
     const { store } = stored(story(true));
-    expect((await loadState(store, RUN)).start!.input).toEqual([BIG]);
+    expect((await stateOf(store)).start!.input).toEqual([BIG]);
+  });
+
+  it('is read whole for whoever replays it', async () => {
+    const { store } = stored(story(false));
+    const segments = await readRows(store, RUN, await loadRows(store, RUN));
+    expect(segments.flatMap(({ rounds }) => rounds)).toEqual(story(false));
   });
 
   it('is folded to the same length, whatever lies apart', async () => {
     const { store } = stored(story(false));
     const whole = story(false).map((round) => encodeBody({ run: RUN, seq: 1 }, [round], undefined, Infinity).bytes);
-    expect((await loadState(store, RUN)).bytes).toBe(whole.reduce((sum, bytes) => sum + bytes, 0));
+    expect((await stateOf(store)).bytes).toBe(whole.reduce((sum, bytes) => sum + bytes, 0));
   });
 
   it('is read by pages, none of which has more bytes than a page may have, but for one segment alone', async () => {

@@ -107,6 +107,20 @@ export function decodeSegment(row: SegmentRow, blobs: readonly BlobRow[] = NONE)
   return segment;
 }
 
+/** Loads the rows of a run's history. @param rows those that are there already, from the first on; the others join them */
+export async function loadRows(store: Store, run: RunId, rows: SegmentRow[] = []): Promise<SegmentRow[]> {
+  for (;;) {
+    const page = await store.loadSegments(run, rows.length + 1, LIMITS.historyPageSegments);
+    rows.push(...page);
+    if (page.length < LIMITS.historyPageSegments) return rows;
+  }
+}
+
+/** Reads rows of a run, large texts and all. */
+export async function readRows(store: Store, run: RunId, rows: readonly SegmentRow[]): Promise<Segment[]> {
+  return completed(store, run, rows.map(readSegment));
+}
+
 /** Loads a page of a run's history, large texts and all. @returns where the next begins, if there may be one */
 export async function loadPage(
   store: Store,
@@ -114,34 +128,35 @@ export async function loadPage(
   fromSeq: number,
 ): Promise<{ segments: Segment[]; next: number | undefined }> {
   const rows = await store.loadSegments(run, fromSeq, LIMITS.historyPageSegments);
-  const segments: Segment[] = [];
+  const page: ReadSegment[] = [];
   let pageBytes = 0;
-  const partial: Segment[] = [];
   for (const row of rows) {
-    const { segment, bytes, hasApart } = readSegment(row);
-    pageBytes += bytes;
-    if (segments.length > 0 && pageBytes > LIMITS.historyPageBytes) break;
-    segments.push(segment);
-    if (hasApart) partial.push(segment);
+    const read = readSegment(row);
+    pageBytes += read.bytes;
+    if (page.length > 0 && pageBytes > LIMITS.historyPageBytes) break;
+    page.push(read);
   }
-  if (partial.length > 0) await loadApart(store, run, partial);
-  const isLast = segments.length === rows.length && rows.length < LIMITS.historyPageSegments;
-  return { segments, next: isLast ? undefined : fromSeq + segments.length };
+  const isLast = page.length === rows.length && rows.length < LIMITS.historyPageSegments;
+  return { segments: await completed(store, run, page), next: isLast ? undefined : fromSeq + page.length };
 }
 
-/** Folds a run's segments, open or closed. Of the large texts only those are loaded that its state still holds. */
-export async function loadState(store: Store, run: RunId): Promise<RunState> {
+async function completed(store: Store, run: RunId, read: readonly ReadSegment[]): Promise<Segment[]> {
+  const partial = read.filter(({ hasApart }) => hasApart).map(({ segment }) => segment);
+  if (partial.length > 0) await loadApart(store, run, partial);
+  return read.map(({ segment }) => segment);
+}
+
+/**
+ * Folds all rows of a run, open or closed. Of the large texts only those are loaded that its state still holds.
+ * @throws HISTORY_UNREADABLE, as `readSegment`, and where a blob is missing
+ */
+export async function foldRows(store: Store, run: RunId, rows: readonly SegmentRow[]): Promise<RunState> {
   const state = emptyState();
   let isPartial = false;
-  for (let fromSeq = 1; ;) {
-    const rows = await store.loadSegments(run, fromSeq, LIMITS.historyPageSegments);
-    for (const row of rows) {
-      const { segment, bytes, hasApart } = readSegment(row);
-      isPartial ||= hasApart;
-      applySegment(state, segment, bytes);
-    }
-    if (rows.length < LIMITS.historyPageSegments) break;
-    fromSeq += rows.length;
+  for (const row of rows) {
+    const { segment, bytes, hasApart } = readSegment(row);
+    isPartial ||= hasApart;
+    applySegment(state, segment, bytes);
   }
   if (isPartial) await loadApart(store, run, state);
   return state;

@@ -27,6 +27,7 @@ import { Runtime } from './runtime.ts';
 import {
   InlineSandbox,
   type SandboxOptions,
+  startSandboxThread,
   ThreadedSandbox,
   type WorkflowBundle,
   type WorkflowSandbox,
@@ -53,6 +54,10 @@ export function setClientMaker(maker: NonNullable<typeof makeClient>): void {
 }
 
 let workers = 0;
+
+function threadsOf({ workflowThreadPoolSize = 1 }: WorkerOptions): number {
+  return Math.max(1, workflowThreadPoolSize);
+}
 
 /** Runs workflows and activities of one task queue. */
 export class Worker {
@@ -83,6 +88,7 @@ export class Worker {
     converter: LoadedDataConverter,
     bundle: WorkflowBundle | undefined,
     ownsConnection: boolean,
+    ahead: SandboxOptions['ahead'] = [],
   ) {
     this.options = options;
     this.#connection = connection;
@@ -126,12 +132,13 @@ export class Worker {
         log: withSinks(this.#log, options.sinks, Runtime.instance().metricMeter),
         clock: this.#clock,
         maxCachedRuns: options.maxCachedWorkflows ?? 1000,
-        threads: options.workflowThreadPoolSize ?? 1,
+        threads: threadsOf(options),
         failureErrorTypes: options.workflowFailureErrorTypes ?? [],
         runLocalActivity: (call) => locals.run(call),
         cancelLocalActivity: (runId, seq) => this.#executor.cancel(localKey(runId, seq), 'CANCELLED'),
         localResolved: (runId, seq, attempt, outcome) =>
           this.#send?.({ kind: 'local-resolved', workerId: this.#workerId, runId, seq, attempt, outcome }),
+        ahead,
         ...(spinMs === undefined ? {} : { spinMs }),
         ...(options.workflowHeapMb === undefined ? {} : { heapMb: options.workflowHeapMb }),
       };
@@ -146,9 +153,19 @@ export class Worker {
   static async create(options: WorkerOptions): Promise<Worker> {
     checkOptions(options);
     const converter = loadDataConverter(options.dataConverter, loadModule);
-    const bundle = await bundleOf(options);
-    const connection = options.connection ?? (await NativeConnection.connect());
-    return new Worker(options, connection, converter, bundle, options.connection === undefined);
+    // The threads start while the code is bundled: each takes as long as the other.
+    const hasWorkflows = options.workflowsPath !== undefined || options.workflowBundle !== undefined;
+    const isApart = options.connection !== undefined && !options.connection.caller.address.isInThread;
+    const threads = hasWorkflows && isApart ? threadsOf(options) : 0;
+    const ahead = Array.from({ length: threads }, () => startSandboxThread(options.workflowHeapMb));
+    try {
+      const bundle = await bundleOf(options);
+      const connection = options.connection ?? (await NativeConnection.connect());
+      return new Worker(options, connection, converter, bundle, options.connection === undefined, ahead);
+    } catch (error) {
+      await Promise.all(ahead.map((thread) => thread.terminate()));
+      throw error;
+    }
   }
 
   getState(): State {

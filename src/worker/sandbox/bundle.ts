@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
-import { dirname, extname, isAbsolute, join, relative, resolve } from 'node:path';
+import { dirname, extname, isAbsolute, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { BuildOptions, Plugin } from 'esbuild';
-import { messageOf, PleachError, sourceFile, sourceRoot } from '../../core/index.ts';
+import { messageOf, PleachError, sourceExtension, sourceRoot } from '../../core/index.ts';
+import { compileModule, joinModules } from './compile-module.ts';
+import { loadOwnModules, type OwnModules } from './own-modules.ts';
 
 /** What a bundle is made from. */
 export interface BundleOptions {
@@ -41,14 +43,16 @@ export interface BundleTable {
   runtime: string;
 }
 
+const RUNTIME = `workflow/index${sourceExtension}`;
 /** The packages that mean this one, and those that need nothing of it at run time. */
 const ALIASES: Record<string, string> = {
-  'pleach/workflow': sourceFile('entry/workflow'),
-  'pleach/common': sourceFile('entry/common'),
-  '@temporalio/workflow': sourceFile('entry/workflow'),
-  '@temporalio/common': sourceFile('entry/common'),
+  'pleach/workflow': `entry/workflow${sourceExtension}`,
+  'pleach/common': `entry/common${sourceExtension}`,
+  '@temporalio/workflow': `entry/workflow${sourceExtension}`,
+  '@temporalio/common': `entry/common${sourceExtension}`,
 };
-const OWN_ROOMS = ['workflow', 'common', 'entry'].map((room) => join(sourceRoot, room));
+const OWN = 'pleach-own';
+const IGNORED = 'pleach-ignored';
 const cache = new Map<string, WorkflowBundle>();
 
 let warm: Promise<unknown> | undefined;
@@ -58,7 +62,7 @@ let warm: Promise<unknown> | undefined;
  * as long as the bundling itself. Returns at once.
  */
 export function warmBundler(): void {
-  warm ??= import('esbuild').then((esbuild) => esbuild.transform(''));
+  warm ??= Promise.all([import('esbuild').then((esbuild) => esbuild.transform('')), loadOwnModules()]);
   // Whatever is wrong with it is said by the bundling that needs it.
   warm.catch(() => undefined);
 }
@@ -81,15 +85,9 @@ export async function bundleWorkflowCode(options: BundleOptions): Promise<Workfl
   const interceptors = (options.interceptorModules ?? []).map(toPath);
   const converter = options.payloadConverterPath === undefined ? undefined : toPath(options.payloadConverterPath);
   const failures = options.failureConverterPath === undefined ? undefined : toPath(options.failureConverterPath);
-  const runtime = sourceFile('workflow/index');
-  const entries = [
-    workflows,
-    ...interceptors,
-    ...(converter ? [converter] : []),
-    ...(failures ? [failures] : []),
-    runtime,
-  ];
+  const entries = [workflows, ...interceptors, ...(converter ? [converter] : []), ...(failures ? [failures] : [])];
   const ignored = new Set(options.ignoreModules);
+  const own = await loadOwnModules();
   const build: BuildOptions = {
     stdin: {
       contents: entries.map((entry, index) => `export * as m${index} from ${JSON.stringify(entry)};`).join('\n'),
@@ -106,7 +104,7 @@ export async function bundleWorkflowCode(options: BundleOptions): Promise<Workfl
     logLevel: 'silent',
     treeShaking: false,
     absWorkingDir: sourceRoot,
-    plugins: [resolver(ignored)],
+    plugins: [resolver(ignored, own)],
   };
   let metafile: NonNullable<Awaited<ReturnType<typeof esbuild.build>>['metafile']>;
   try {
@@ -114,12 +112,15 @@ export async function bundleWorkflowCode(options: BundleOptions): Promise<Workfl
   } catch (error) {
     throw bundleError(error);
   }
-  const files = Object.keys(metafile.inputs).filter((path) => !path.endsWith('pleach-entry.js'));
-  const idOf = (path: string): string => relative(sourceRoot, absolute(path));
-  const digest = createHash('sha256');
+  const files = Object.keys(metafile.inputs).filter(
+    (path) => !path.endsWith('pleach-entry.js') && !path.startsWith(`${OWN}:`),
+  );
+  const idOf = (path: string): string =>
+    path.startsWith(`${OWN}:`) ? path.slice(OWN.length + 1) : relative(sourceRoot, absolute(path));
+  const digest = createHash('sha256').update(own.digest);
   const contents = new Map<string, string>();
   for (const file of files) {
-    const text = file.startsWith('pleach-ignored:') ? '' : readFileSync(absolute(file), 'utf8');
+    const text = file.startsWith(`${IGNORED}:`) ? '' : readFileSync(absolute(file), 'utf8');
     contents.set(file, text);
     digest.update(file).update('\0').update(text).update('\0');
   }
@@ -127,41 +128,29 @@ export async function bundleWorkflowCode(options: BundleOptions): Promise<Workfl
   const id = digest.digest('hex').slice(0, 32);
   const cached = cache.get(id);
   if (cached) return cached;
-  const parts = await Promise.all(
-    files.map(async (file) => {
-      const input = metafile.inputs[file]!;
-      const imports: Record<string, string> = {};
-      for (const link of input.imports)
-        if (link.original !== undefined && !link.external) imports[link.original] = idOf(link.path);
-      const path = absolute(file);
-      const source = contents.get(file)!;
-      const compiled = await esbuild.transform(source, {
-        loader: loaderOf(file),
-        format: 'cjs',
-        target: 'es2024',
-        platform: 'neutral',
-        sourcefile: path,
-        sourcemap: 'external',
-        sourcesContent: true,
-        supported: { 'dynamic-import': false },
-      });
-      const isOwn = OWN_ROOMS.some((room) => path.startsWith(`${room}/`)) && !entries.slice(0, -1).includes(path);
-      return { file, isOwn, imports, code: compiled.code, map: JSON.parse(compiled.map) as unknown };
-    }),
+  const authors = joinModules(
+    await Promise.all(
+      files.map(async (file) => {
+        const imports: Record<string, string> = {};
+        for (const link of metafile.inputs[file]!.imports)
+          if (link.original !== undefined && !link.external) imports[link.original] = idOf(link.path);
+        const compiled = await compileModule(absolute(file), contents.get(file)!);
+        return { id: idOf(file), isOwn: false, imports, code: compiled.code, map: compiled.map };
+      }),
+    ),
   );
-  const sections: { offset: { line: number; column: number }; map: unknown }[] = [];
-  let code = '"use strict";(() => ({ modules: {\n';
-  let line = 1;
-  for (const part of parts) {
-    const head = `${JSON.stringify(idOf(part.file))}: { own: ${part.isOwn}, imports: ${JSON.stringify(part.imports)}, run(module, exports, require, globalThis) {\n`;
-    code += head;
-    line += 1;
-    sections.push({ offset: { line, column: 0 }, map: part.map });
-    code += `${part.code}\n}},\n`;
-    line += part.code.split('\n').length + 1;
-  }
-  code += `}, workflows: ${JSON.stringify(idOf(workflows))}, interceptors: ${JSON.stringify(interceptors.map(idOf))}, converter: ${JSON.stringify(converter && idOf(converter))}, failureConverter: ${JSON.stringify(failures && idOf(failures))}, runtime: ${JSON.stringify(idOf(runtime))} }))()`;
-  const bundle = { code, sourceMap: JSON.stringify({ version: 3, sections }), id };
+  const head = '"use strict";(() => ({ modules: {\n';
+  const tail = `}, workflows: ${JSON.stringify(idOf(workflows))}, interceptors: ${JSON.stringify(interceptors.map(idOf))}, converter: ${JSON.stringify(converter && idOf(converter))}, failureConverter: ${JSON.stringify(failures && idOf(failures))}, runtime: ${JSON.stringify(RUNTIME)} }))()`;
+  // Maps are JSON already; the largest are pleach's own, and stay as they are.
+  const sections = [
+    ...own.sections.map(({ line, map }) => ({ line: line + 1, map })),
+    ...authors.sections.map(({ line, map }) => ({ line: line + 1 + own.lineCount, map })),
+  ].map(({ line, map }) => `{"offset":{"line":${line},"column":0},"map":${map}}`);
+  const bundle = {
+    code: head + own.code + authors.code + tail,
+    sourceMap: `{"version":3,"sections":[${sections.join(',')}]}`,
+    id,
+  };
   cache.set(id, bundle);
   return bundle;
 }
@@ -183,25 +172,19 @@ function toPath(path: string): string {
 }
 
 function absolute(path: string): string {
-  return path.startsWith('pleach-ignored:') ? path : resolve(sourceRoot, path);
+  return path.startsWith(`${IGNORED}:`) ? path : resolve(sourceRoot, path);
 }
 
-function loaderOf(file: string): 'ts' | 'tsx' | 'js' | 'jsx' | 'json' {
-  const extension = extname(file);
-  if (extension === '.ts' || extension === '.mts' || extension === '.cts') return 'ts';
-  if (extension === '.tsx' || extension === '.jsx') return extension.slice(1) as 'tsx' | 'jsx';
-  return extension === '.json' ? 'json' : 'js';
-}
-
-function resolver(ignored: ReadonlySet<string>): Plugin {
+/** @param own stand in for themselves by the names that they export: they are compiled already */
+function resolver(ignored: ReadonlySet<string>, own: OwnModules): Plugin {
   return {
     name: 'pleach',
     setup(build) {
       build.onResolve({ filter: /.*/ }, (args) => {
-        const alias = ALIASES[args.path];
-        if (alias) return { path: alias };
+        const path = ALIASES[args.path] ?? relative(sourceRoot, resolve(args.resolveDir, args.path));
+        if (path in own.exports) return { path, namespace: OWN };
         const bare = args.path.replace(/^node:/, '');
-        if (ignored.has(args.path) || ignored.has(bare)) return { path: bare, namespace: 'pleach-ignored' };
+        if (ignored.has(args.path) || ignored.has(bare)) return { path: bare, namespace: IGNORED };
         if (!isBuiltin(args.path)) return undefined;
         return {
           errors: [
@@ -211,7 +194,11 @@ function resolver(ignored: ReadonlySet<string>): Plugin {
           ],
         };
       });
-      build.onLoad({ filter: /.*/, namespace: 'pleach-ignored' }, () => ({ contents: '', loader: 'js' }));
+      build.onLoad({ filter: /.*/, namespace: IGNORED }, () => ({ contents: '', loader: 'js' }));
+      build.onLoad({ filter: /.*/, namespace: OWN }, ({ path }) => ({
+        contents: (own.exports[path] ?? []).map((name) => `export let ${name};`).join(''),
+        loader: 'js',
+      }));
     },
   };
 }

@@ -151,7 +151,12 @@ export class WorkflowContext {
     if (this.#stands.has(runId)) this.#rejected.set(runId, reason);
   }
 
-  /** A rejection that the host reported for a run since it was last asked. */
+  /** Whether the host reported a rejection for a run since it was last asked. */
+  hasRejection(runId: string): boolean {
+    return this.#rejected.has(runId);
+  }
+
+  /** What it reported. */
   takeRejection(runId: string): RoundFailure | undefined {
     if (!this.#rejected.has(runId)) return undefined;
     const reason = this.#rejected.get(runId);

@@ -19,5 +19,5 @@ export { bundleWorkflowCode, warmBundler, type BundleOptions, type WorkflowBundl
 export { WorkflowContext } from './context.ts';
 export { difference } from './difference.ts';
 export { ActivationRunner, type LocalActivityCall } from './runner.ts';
-export { InlineSandbox, type SandboxOptions, type WorkflowSandbox } from './sandboxes.ts';
+export { InlineSandbox, type SandboxOptions, startSandboxThread, type WorkflowSandbox } from './sandboxes.ts';
 export { ThreadedSandbox } from './threaded-sandbox.ts';

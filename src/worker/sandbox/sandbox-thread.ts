@@ -1,15 +1,27 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import type { Activation, ActivationResult, WireOutcome } from '../../common/index.ts';
 import type { FromKernel, ToKernel } from '../../contract/index.ts';
 import { assert, type Log, systemClock } from '../../core/index.ts';
 import { ActivationRunner } from './runner.ts';
-import type { FromSandbox, RouteToSandbox, SandboxThreadData, ToSandbox } from './sandboxes.ts';
+import type { BeginSandbox, FromSandbox, RouteToSandbox, ToSandbox } from './sandboxes.ts';
 import { Watched } from './watched.ts';
 
 /** A sandbox's own thread: workflow code runs here and nothing else does. */
 assert(parentPort, 'the sandbox thread is started as a worker thread');
 const host = parentPort;
-const { bundle, maxCachedRuns, failureErrorTypes, watched } = workerData as SandboxThreadData;
+type Given = string | RouteToSandbox;
+const early: Given[] = [];
+/** What is done with a message: the first says what to run, and others may come before that is made. */
+let take: (given: Given) => void = (given) => early.push(given);
+const begin = await new Promise<BeginSandbox>((resolve) => {
+  let isFirst = true;
+  host.on('message', (given: unknown) => {
+    if (isFirst) resolve(given as BeginSandbox);
+    else take(given as Given);
+    isFirst = false;
+  });
+});
+const { bundle, maxCachedRuns, failureErrorTypes, watched } = begin;
 const shared = new Watched(watched);
 let waiting: FromSandbox[] = [];
 let calls = 0;
@@ -126,7 +138,7 @@ function route({ workerId, port }: RouteToSandbox): void {
   });
 }
 
-host.on('message', (given: string | RouteToSandbox) => {
+take = (given) => {
   if (typeof given !== 'string') {
     route(given);
     return;
@@ -154,6 +166,7 @@ host.on('message', (given: string | RouteToSandbox) => {
     }
   }
   if (!slicing) slice();
-});
+};
+for (const given of early) take(given);
 
 say({ kind: 'ready' });

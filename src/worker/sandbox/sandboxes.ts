@@ -25,6 +25,8 @@ export interface SandboxOptions {
   spinMs?: number;
   /** The heap of a sandbox thread, in MB. Default 1,024. */
   heapMb?: number;
+  /** Threads that have been started ahead; the sandbox takes from them. */
+  ahead?: Worker[];
   /** Inline only: no macrotask passes between an activation and its result (a simulated world has none). */
   isSimulated?: boolean;
 }
@@ -99,13 +101,28 @@ export type FromSandbox =
       fields: Record<string, unknown> | undefined;
     };
 
-/** What a sandbox thread starts with. */
-export interface SandboxThreadData {
+/** The first message to a sandbox thread: what it is to run. */
+export interface BeginSandbox {
   bundle: WorkflowBundle;
   maxCachedRuns: number;
   failureErrorTypes: readonly string[];
   /** What `Watched` speaks of. */
   watched: SharedArrayBuffer;
+}
+
+/**
+ * Starts a sandbox thread that waits for what it is to run: it starts while the bundle is still being made.
+ * @param heapMb default 1,024
+ */
+export function startSandboxThread(heapMb: number = HEAP_MB): Worker {
+  const thread = new Worker(sourceFile('worker/sandbox/sandbox-thread'), {
+    name: 'pleach workflows',
+    resourceLimits: { maxOldGenerationSizeMb: heapMb },
+    env: {},
+  });
+  // Whoever takes it looks whether it has ended.
+  thread.on('error', () => undefined);
+  return thread;
 }
 
 /** Why a sandbox thread ended under a run's code. */
@@ -200,13 +217,9 @@ export class SandboxThread {
   #begin(): void {
     const watched = new SharedArrayBuffer(WATCHED_BYTES);
     this.#watched = new Watched(watched);
-    const { bundle, maxCachedRuns, failureErrorTypes = [], heapMb = HEAP_MB } = this.#options;
-    const thread = new Worker(sourceFile('worker/sandbox/sandbox-thread'), {
-      name: 'pleach workflows',
-      workerData: { bundle, maxCachedRuns, failureErrorTypes, watched } satisfies SandboxThreadData,
-      resourceLimits: { maxOldGenerationSizeMb: heapMb },
-      env: {},
-    });
+    const { bundle, maxCachedRuns, failureErrorTypes = [], heapMb, ahead } = this.#options;
+    const thread = ahead?.pop() ?? startSandboxThread(heapMb);
+    thread.postMessage({ bundle, maxCachedRuns, failureErrorTypes, watched } satisfies BeginSandbox);
     this.#thread = thread;
     this.#isReady = false;
     thread.on('message', (text: string) => {
@@ -217,6 +230,7 @@ export class SandboxThread {
       this.#options.log.warn('a sandbox thread failed', { message: error.message });
     });
     thread.on('exit', () => this.#ended(thread));
+    if (thread.threadId < 0) queueMicrotask(() => this.#ended(thread));
   }
 
   #receive(message: FromSandbox): void {

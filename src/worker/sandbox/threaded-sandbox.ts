@@ -21,7 +21,7 @@ export class ThreadedSandbox implements WorkflowSandbox {
   constructor(options: SandboxOptions) {
     this.#options = options;
     this.#quarantine = new Quarantine(options);
-    const count = Math.max(1, options.threads);
+    const count = options.threads;
     this.#threads = Array.from(
       { length: count },
       (_, lane) =>

@@ -8,6 +8,8 @@ export const WATCHED_BYTES = 5 * 4;
 export class Watched {
   readonly #words: Int32Array;
   #entered = 0;
+  /** The run whose id the words hold. */
+  #written: string | undefined;
 
   constructor(buffer: SharedArrayBuffer) {
     this.#words = new Int32Array(buffer);
@@ -15,8 +17,12 @@ export class Watched {
 
   /** Code of a run is about to be on the stack. */
   enter(runId: string): void {
-    const hex = runId.replaceAll('-', '');
-    for (let word = 0; word < 4; word++) this.#words[word + 1] = Number.parseInt(hex.slice(word * 8, word * 8 + 8), 16);
+    if (runId !== this.#written) {
+      const hex = runId.replaceAll('-', '');
+      for (let word = 0; word < 4; word++)
+        this.#words[word + 1] = Number.parseInt(hex.slice(word * 8, word * 8 + 8), 16);
+      this.#written = runId;
+    }
     this.#entered = (this.#entered + 1) & 0x7fffffff || 1;
     Atomics.store(this.#words, 0, this.#entered);
   }
