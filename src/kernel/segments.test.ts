@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Command, Job, Round } from '../common/index.ts';
+import type { Command, Job, Round, StartJob } from '../common/index.ts';
 import { LIMITS, type Partition, type RunId, systemClock } from '../core/index.ts';
 import type { BlobRow, SegmentRow } from '../store/index.ts';
 import { Apart } from './blobs.ts';
@@ -97,7 +97,7 @@ it('takes no text apart that UTF-8 cannot hold, and gives back a byte order mark
 });
 
 describe('a run whose payloads are large', () => {
-  const start = (retry: boolean): Job => ({
+  const start = (more: Partial<StartJob>): Job => ({
     kind: 'start',
     namespace: 'default',
     workflowId: 'w',
@@ -109,7 +109,7 @@ describe('a run whose payloads are large', () => {
     attempt: 1,
     randomSeed: RUN,
     startedAt: 0,
-    ...(retry ? { retry: { maximumAttempts: 2 } } : {}),
+    ...more,
   });
   const schedule = (seq: number): Command => ({
     kind: 'schedule-activity',
@@ -148,14 +148,14 @@ describe('a run whose payloads are large', () => {
 
   const stateOf = async (store: ModelStore) => foldRows(store, RUN, await loadRows(store, RUN));
 
-  const story = (retry: boolean): Round[] => [
-    { jobs: [start(retry)], commands: [schedule(1), schedule(2)] },
+  const story = (more: Partial<StartJob> = {}): Round[] => [
+    { jobs: [start(more)], commands: [schedule(1), schedule(2)] },
     { jobs: [resolved(1)], commands: [schedule(3)] },
     { jobs: [resolved(2)] },
   ];
 
   it('has in memory what it still needs, and nothing else is read', async () => {
-    const { store, loaded } = stored(story(false));
+    const { store, loaded } = stored(story());
     const state = await stateOf(store);
     expect([...state.activities.values()].map(({ input }) => input)).toEqual([[`${BIG}3`]]);
     expect(state.undelivered).toEqual([resolved(2)]);
@@ -164,20 +164,20 @@ describe('a run whose payloads are large', () => {
     expect(loaded).toEqual([2 * 65_536 + 1, 3 * 65_536]);
   });
 
-  it('keeps its input where it may be tried again', async () => {
-    const { store } = stored(story(true));
+  it.each([{ retry: { maximumAttempts: 2 } }, { cronSchedule: '@daily' }])('keeps its input with %j', async (more) => {
+    const { store } = stored(story(more));
     expect((await stateOf(store)).start!.input).toEqual([BIG]);
   });
 
   it('is read whole for whoever replays it', async () => {
-    const { store } = stored(story(false));
+    const { store } = stored(story());
     const segments = await readRows(store, RUN, await loadRows(store, RUN));
-    expect(segments.flatMap(({ rounds }) => rounds)).toEqual(story(false));
+    expect(segments.flatMap(({ rounds }) => rounds)).toEqual(story());
   });
 
   it('is folded to the same length, whatever lies apart', async () => {
-    const { store } = stored(story(false));
-    const whole = story(false).map((round) => encodeBody({ run: RUN, seq: 1 }, [round], undefined, Infinity).bytes);
+    const { store } = stored(story());
+    const whole = story().map((round) => encodeBody({ run: RUN, seq: 1 }, [round], undefined, Infinity).bytes);
     expect((await stateOf(store)).bytes).toBe(whole.reduce((sum, bytes) => sum + bytes, 0));
   });
 

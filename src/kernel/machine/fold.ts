@@ -37,12 +37,13 @@ export function applyRound(state: RunState, round: Round, continuation: boolean)
 }
 
 /**
- * A large input of a run that has begun is needed again only by a retry of the workflow: replay reads it from the
- * history. Memory keeps none that nobody will ask for.
+ * A large input of a run that has begun is needed again only by the workflow's next attempt or cron run: replay reads it
+ * from the history. Memory keeps none that nobody will ask for.
  */
 function forgetInput(state: RunState): void {
   const { start } = state;
-  if (start && !start.retry && start.input.some(isLarge)) state.start = { ...start, input: [] };
+  if (start && !start.retry && start.cronSchedule === undefined && start.input.some(isLarge))
+    state.start = { ...start, input: [] };
 }
 
 function isLarge(payload: WirePayload): boolean {
