@@ -1,7 +1,12 @@
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { medianFigures } from './measure-row.ts';
 import { runPeer } from './peer-process.ts';
-import { SIZES } from './peers/measure.ts';
+import type { Figures } from './peers/measure.ts';
+import type { System } from './systems.ts';
+
+/** How often the sums are measured. */
+const RUNS = 3;
 
 /** The lines of kernel.md section 17, and what in a profile belongs to each. */
 const LINES: readonly (readonly [string, RegExp])[] = [
@@ -21,33 +26,36 @@ const LINES: readonly (readonly [string, RegExp])[] = [
 
 interface Profile {
   nodes: { id: number; callFrame: { functionName: string; url: string } }[];
+  /** Microseconds of the monotonic clock. */
+  startTime: number;
   samples: number[];
   timeDeltas: number[];
 }
 
 /**
- * Reads the CPU profiles of one process, one file a thread, and shares its busy time out over the budget's lines.
- * @param workflows over how many the time is shared
- * @returns microseconds per workflow, by line, and of the hottest thread
+ * Reads the CPU profiles of one process, one file a thread, and counts the busy time of all threads by the budget's lines.
+ * @param from start of the time that counts, in microseconds of the monotonic clock
+ * @param to its end
+ * @returns the share of each line, 0 to 1
  */
-function readBudget(folder: string, workflows: number): { lines: Map<string, number>; hottest: number } {
-  const lines = new Map<string, number>(LINES.map(([name]) => [name, 0]));
-  lines.set('other', 0);
-  let hottest = 0;
+function readShares(folder: string, from: number, to: number): Map<string, number> {
+  const lines = new Map<string, number>([...LINES.map(([name]) => name), 'other'].map((name) => [name, 0]));
+  let busy = 0;
   for (const file of readdirSync(folder).filter((name) => name.endsWith('.cpuprofile'))) {
     const profile = JSON.parse(readFileSync(join(folder, file), 'utf8')) as Profile;
     const lineOf = new Map(profile.nodes.map((node) => [node.id, budgetLine(node.callFrame)]));
-    let busy = 0;
+    let at = profile.startTime;
     profile.samples.forEach((id, index) => {
+      const micros = profile.timeDeltas[index] ?? 0;
+      at += micros;
       const line = lineOf.get(id);
-      if (line === undefined) return;
-      const micros = (profile.timeDeltas[index] ?? 0) / workflows;
+      if (line === undefined || at < from || at > to) return;
       busy += micros;
       lines.set(line, (lines.get(line) ?? 0) + micros);
     });
-    hottest = Math.max(hottest, busy);
   }
-  return { lines, hottest };
+  if (busy === 0) throw new Error('the profiles have no sample from while the workflows ran');
+  return new Map(lines.entries().map(([line, micros]) => [line, micros / busy]));
 }
 
 /** The line a frame belongs to; idle time to none. */
@@ -80,20 +88,27 @@ function sourceProgram(folder: string): string {
   return join(folder, 'pleach.ts');
 }
 
-/** Prints where a workflow's CPU goes, from a profile of every thread; the profiler itself costs, so no rate comes of it. */
-export async function printBudget(workFolder: string): Promise<void> {
+/**
+ * Prints what a workflow costs in CPU under load. The sums are those of a process without a profiler, from its warm-up on;
+ * a second process is profiled, over the same stretch, and only to share the sum out over the lines.
+ */
+export async function printBudget(workFolder: string, pleach: System): Promise<void> {
+  const plain: Figures[] = [];
+  for (let run = 0; run < RUNS; run++) plain.push(await runPeer(await pleach.program(), 'throughput'));
+  const figures = medianFigures(plain);
   const folder = mkdtempSync(join(workFolder, 'profile-'));
-  await runPeer({ name: 'pleach', file: sourceProgram(folder), cwd: folder, env: {} }, 'throughput', {
+  const profiled = { name: 'pleach', file: sourceProgram(folder), cwd: folder, env: {} };
+  const { beganAtMicros, endedAtMicros } = await runPeer(profiled, 'throughput', {
     nodeArgs: ['--cpu-prof', `--cpu-prof-dir=${folder}`, '--cpu-prof-interval=500'],
   });
-  const { lines, hottest } = readBudget(folder, SIZES.workflows + SIZES.warmUp);
-  console.log('\nbudget: µs of CPU per three-step workflow, profiled, start of the process included');
+  const shares = readShares(folder, beganAtMicros!, endedAtMicros!);
+  const total = figures['appCpuMsPerWorkflow']! * 1000;
+  console.log(`\nbudget: µs of CPU per three-step workflow, under load, after the warm-up; median of ${RUNS}`);
   const print = (label: string, micros: number): void =>
     console.log(`  ${label.padEnd(26)}${micros.toFixed(0).padStart(6)}`);
-  for (const [line, micros] of lines) print(line, micros);
-  print(
-    'in all (330)',
-    lines.values().reduce((sum, micros) => sum + micros, 0),
-  );
-  print('hottest thread (165)', hottest);
+  for (const [line, share] of shares) print(line, share * total);
+  print('in all (330)', total);
+  const hottest = figures['hottestThreadMicrosPerWorkflow'];
+  if (hottest === undefined) console.log('  hottest thread (165): only Linux tells it');
+  else print('hottest thread (165)', hottest);
 }

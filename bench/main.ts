@@ -1,8 +1,9 @@
 // `npm run bench`: the rows of the design's performance table, pleach beside its peers in one run. Machines differ and
 // are noisy, so what counts are the ratios, and the cost of one commit on this disk, which is printed with them.
 //
-//   npm run bench                          every row with the peers, and the CPU budget: some five minutes
+//   npm run bench                          every row with the peers, and the CPU budget: some twenty minutes
 //   npm run bench -- --only throughput     one row
+//   npm run bench -- --runs 9             how often each row is run; 5 and, for recovery, 3 unless said
 //   npm run bench -- --no-peers            pleach alone; --no-budget, --no-pack leave those out
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,7 +12,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { printBudget } from './budget.ts';
 import { sqliteCommitMs } from './floors.ts';
-import { measureRow } from './measure-row.ts';
+import { measureRow, medianFigures } from './measure-row.ts';
+import type { Figures } from './peers/measure.ts';
 import { printRow, printThroughput } from './print.ts';
 import { type Given, ROWS } from './rows.ts';
 import { dbosSystem, pleachSystem, restateSystem, type System } from './systems.ts';
@@ -26,12 +28,18 @@ const SHORTFALL_MAX = 0.3;
 const { values: options } = parseArgs({
   options: {
     only: { type: 'string' },
+    runs: { type: 'string' },
     peers: { type: 'boolean', default: true },
     budget: { type: 'boolean', default: true },
     pack: { type: 'boolean', default: true },
   },
   allowNegative: true,
 });
+const runsAsked = options.runs === undefined ? undefined : Number(options.runs);
+if (runsAsked !== undefined && !(Number.isInteger(runsAsked) && runsAsked > 0)) {
+  console.error(`--runs takes a whole number from 1 on; this is "${options.runs}".`);
+  process.exit(2);
+}
 const rows = ROWS.filter((row) => options.only === undefined || row.name === options.only);
 if (rows.length === 0) {
   console.error(`There is no row "${options.only}"; there are ${ROWS.map((row) => row.name).join(', ')}.`);
@@ -74,20 +82,23 @@ try {
   let judged = 0;
   for (const row of rows) {
     const given: Given = {};
+    const runs: Record<string, Figures[]> = {};
     for (const system of systems) {
       if (row.pleachOnly && system.name !== 'pleach') continue;
-      given[system.name] = await measureRow(row, system, workFolder);
+      const all = await measureRow(row, system, workFolder, runsAsked ?? row.runs);
+      runs[system.name] = all;
+      given[system.name] = medianFigures(all);
     }
     const verdict = row.judge(given, commitMs);
     if (verdict) judged++;
     if (verdict && !verdict.holds) missed++;
-    printRow(row, given, verdict);
+    printRow(row, given, runs, verdict);
     if (row.name === 'throughput') {
       printThroughput(given);
       warnOfMisconfigured(given, { DBOS: peerCommitMs, Restate: commitMs });
     }
   }
-  if (options.budget) await printBudget(workFolder);
+  if (options.budget) await printBudget(workFolder, systems[0]!);
   console.log(
     `\n${judged - missed} of ${judged} targets hold${judged < rows.length ? `; ${rows.length - judged} need a peer to be judged` : ''}`,
   );

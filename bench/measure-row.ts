@@ -2,18 +2,38 @@ import type { ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runPeer } from './peer-process.ts';
-import { type Figures, SIZES } from './peers/measure.ts';
+import { type Figures, percentile, SIZES } from './peers/measure.ts';
 import type { Row } from './rows.ts';
 import type { System } from './systems.ts';
 
-/** pleach's own activity slots, by default; the peers have none. */
+/** pleach's own activity slots, by default. The peers have none, so no ideal can be said of them. */
 const ACTIVITY_SLOTS = 100;
 const OUTAGE_MS = 5_000;
 const LOOK_MS = 5;
 const LOOKS_MAX = 20_000;
 
-/** Runs one row on one system. */
-export async function measureRow(row: Row, system: System, workFolder: string): Promise<Figures> {
+/** Runs one row on one system some times over. @returns the figures of each run */
+export async function measureRow(row: Row, system: System, workFolder: string, runs: number): Promise<Figures[]> {
+  const figures: Figures[] = [];
+  for (let run = 0; run < runs; run++) figures.push(await measureOnce(row, system, workFolder));
+  return figures;
+}
+
+/** The median of each figure over some runs. */
+export function medianFigures(runs: readonly Figures[]): Figures {
+  const names = new Set(runs.flatMap((figures) => Object.keys(figures)));
+  return Object.fromEntries(
+    [...names].map((name) => [
+      name,
+      percentile(
+        runs.map((f) => f[name] ?? Number.NaN),
+        0.5,
+      ),
+    ]),
+  );
+}
+
+async function measureOnce(row: Row, system: System, workFolder: string): Promise<Figures> {
   switch (row.name) {
     case 'recovery':
       return recovery(system, workFolder, 0);
@@ -51,8 +71,9 @@ async function recovery(system: System, workFolder: string, outageMs: number): P
   const left = steps - new Set(before).size;
   return {
     seconds: figures['wallMs']! / 1000,
-    idealSeconds: (left * SIZES.stepMs) / ACTIVITY_SLOTS / 1000,
-    stepsRunAgain: after.length - steps,
+    ...(system.name === 'pleach' ? { idealSeconds: (left * SIZES.stepMs) / ACTIVITY_SLOTS / 1000 } : {}),
+    // A step writes its line when it ends: a second line is a step that had ended and was not yet acknowledged.
+    stepsRunTwice: after.length - steps,
   };
 }
 

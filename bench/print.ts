@@ -1,20 +1,23 @@
 import type { Given, Row, Verdict } from './rows.ts';
-import { SIZES } from './peers/measure.ts';
+import { type Figures, SIZES } from './peers/measure.ts';
 
-/** Prints one row: each system's figure, each peer's as a ratio to ours, and the target. */
-export function printRow(row: Row, given: Given, verdict: Verdict | undefined): void {
+/** Prints one row: each system's median with its least and most, each peer's as a ratio to ours, and the target. */
+export function printRow(row: Row, given: Given, runs: Record<string, Figures[]>, verdict: Verdict | undefined): void {
   const ours = row.figure(given['pleach']!);
   const figures = Object.entries(given).map(([name, figure]) => {
     const value = row.figure(figure);
     const ratio = row.moreIsBetter ? ours / value : value / ours;
     const times = name === 'pleach' ? '' : ` (pleach is ${ratio.toFixed(1)} × as good)`;
-    return `${name} ${value.toPrecision(4)} ${row.unit}${times}`;
+    const all = runs[name]!.map((one) => row.figure(one));
+    const range = `[${Math.min(...all).toPrecision(3)}–${Math.max(...all).toPrecision(3)} of ${all.length}]`;
+    return `${name} ${value.toPrecision(4)} ${row.unit} ${range}${times}`;
   });
   console.log(`${row.name}: ${row.title}\n  ${figures.join(' · ')}`);
   const again = Object.entries(given).flatMap(([name, f]) =>
-    f['stepsRunAgain'] === undefined ? [] : [`${name} ${f['stepsRunAgain']}`],
+    f['stepsRunTwice'] === undefined ? [] : [`${name} ${f['stepsRunTwice']}`],
   );
-  if (again.length > 0) console.log(`  steps begun again, in flight when it was killed: ${again.join(' · ')}`);
+  if (again.length > 0)
+    console.log(`  steps run twice, ended and not acknowledged when it was killed: ${again.join(' · ')}`);
   if (verdict) console.log(`  ${verdict.holds ? 'holds' : 'MISSED'}: ${verdict.target}`);
 }
 

@@ -23,8 +23,12 @@ export interface Row {
   /** The target and whether it holds; undefined where it needs a peer that was not run. */
   judge(given: Given, commitMs: number): Verdict | undefined;
   pleachOnly?: boolean;
+  /** How often it is run where the command line does not say; the medians are judged. */
+  runs: number;
 }
 
+/** Rows that take seconds, and the two that take half a minute with the peers. */
+const RUNS = { short: 5, recovery: 3 };
 const TIMES_DBOS = 15;
 const RECOVERY_ALLOWED_S = 0.3;
 
@@ -54,6 +58,7 @@ const recovered: Row['judge'] = (given) => {
 export const ROWS: readonly Row[] = [
   {
     name: 'throughput',
+    runs: RUNS.short,
     title: `workflows of ${SIZES.stepsEach} steps, ${SIZES.workflows} after as many to warm up, ${SIZES.inFlight} in flight`,
     unit: '/s',
     moreIsBetter: true,
@@ -66,6 +71,7 @@ export const ROWS: readonly Row[] = [
   },
   {
     name: 'latency',
+    runs: RUNS.short,
     title: 'start to result of one step, p50',
     unit: 'ms',
     figure: figureOf('p50'),
@@ -73,6 +79,7 @@ export const ROWS: readonly Row[] = [
   },
   {
     name: 'steps',
+    runs: RUNS.short,
     title: 'one more sequential step',
     unit: 'ms',
     figure: figureOf('perStep'),
@@ -80,6 +87,7 @@ export const ROWS: readonly Row[] = [
   },
   {
     name: 'signal',
+    runs: RUNS.short,
     title: 'message to reply, p50',
     unit: 'ms',
     figure: figureOf('p50'),
@@ -87,6 +95,7 @@ export const ROWS: readonly Row[] = [
   },
   {
     name: 'fan-out',
+    runs: RUNS.short,
     title: `${SIZES.parallelSteps} parallel steps`,
     unit: 's',
     figure: figureOf('seconds'),
@@ -94,6 +103,7 @@ export const ROWS: readonly Row[] = [
   },
   {
     name: 'recovery',
+    runs: RUNS.recovery,
     title: `SIGKILL half way through ${SIZES.recoveryRuns} runs of ${SIZES.recoverySteps} steps, restart to end`,
     unit: 's',
     figure: figureOf('seconds'),
@@ -101,6 +111,7 @@ export const ROWS: readonly Row[] = [
   },
   {
     name: 'recovery-after-outage',
+    runs: RUNS.recovery,
     title: 'the same, after 5 s of outage',
     unit: 's',
     figure: figureOf('seconds'),
@@ -108,6 +119,7 @@ export const ROWS: readonly Row[] = [
   },
   {
     name: 'first',
+    runs: RUNS.short,
     title: 'process start to first workflow completed',
     unit: 'ms',
     figure: figureOf('wallMs'),

@@ -1,4 +1,4 @@
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, readdirSync, readFileSync } from 'node:fs';
 
 /** What a peer's process prints of one scenario: plain figures, milliseconds unless the name says otherwise. */
 export type Figures = Record<string, number>;
@@ -77,7 +77,9 @@ const scenarios: Record<Scenario, (peer: Peer) => Promise<Figures>> = {
     // Compilers, pools and caches warm up outside the figures, with every peer.
     await together(SIZES.warmUp, SIZES.inFlight, (i) => peer.sequence(`warm-${tag}-${i}`, SIZES.stepsEach));
     const before = await peer.counters?.();
+    const threads = threadCpuNanos();
     const cpu = process.cpuUsage();
+    const beganAtMicros = monotonicMicros();
     const latencies: number[] = [];
     const begun = performance.now();
     await together(SIZES.workflows, SIZES.inFlight, async (i) => {
@@ -86,7 +88,14 @@ const scenarios: Record<Scenario, (peer: Peer) => Promise<Figures>> = {
       latencies.push(performance.now() - at);
     });
     const tookMs = performance.now() - begun;
+    const endedAtMicros = monotonicMicros();
     const used = process.cpuUsage(cpu);
+    const hottestNanos = Math.max(
+      0,
+      ...threadCpuNanos()
+        .entries()
+        .map(([id, nanos]) => nanos - (threads.get(id) ?? 0)),
+    );
     const after = await peer.counters?.();
     const perWorkflow: Figures = {};
     for (const [name, value] of Object.entries(after ?? {}))
@@ -96,6 +105,9 @@ const scenarios: Record<Scenario, (peer: Peer) => Promise<Figures>> = {
       p50: percentile(latencies, 0.5),
       p99: percentile(latencies, 0.99),
       appCpuMsPerWorkflow: (used.user + used.system) / 1000 / SIZES.workflows,
+      ...(hottestNanos > 0 ? { hottestThreadMicrosPerWorkflow: hottestNanos / 1000 / SIZES.workflows } : {}),
+      beganAtMicros,
+      endedAtMicros,
       ...perWorkflow,
     };
   },
@@ -135,6 +147,25 @@ const scenarios: Record<Scenario, (peer: Peer) => Promise<Figures>> = {
     return { processMs: performance.now() };
   },
 };
+
+/** The clock that a CPU profile is stamped with. */
+function monotonicMicros(): number {
+  return Number(process.hrtime.bigint() / 1000n);
+}
+
+/** What each thread of this process has used, in nanoseconds, by its id. Linux only; empty elsewhere. */
+function threadCpuNanos(): Map<string, number> {
+  const used = new Map<string, number>();
+  if (process.platform !== 'linux') return used;
+  for (const id of readdirSync('/proc/self/task')) {
+    try {
+      used.set(id, Number(readFileSync(`/proc/self/task/${id}/schedstat`, 'utf8').split(' ')[0]));
+    } catch {
+      // It ended between the two looks.
+    }
+  }
+  return used;
+}
 
 /** Runs `work` for 0…n-1, at most `inFlight` at once. */
 async function together(n: number, inFlight: number, work: (i: number) => Promise<void>): Promise<void> {

@@ -78,10 +78,13 @@ export interface WorkflowExecution {
   runId?: string;
 }
 
-/** Whether a workflow id may be used again. */
+/** Whether a workflow id may be used again after its run has closed. A refused start throws `WorkflowExecutionAlreadyStartedError`. */
 export const WorkflowIdReusePolicy = {
+  /** Always; the default. */
   ALLOW_DUPLICATE: 'ALLOW_DUPLICATE',
+  /** Unless the last run completed. */
   ALLOW_DUPLICATE_FAILED_ONLY: 'ALLOW_DUPLICATE_FAILED_ONLY',
+  /** Never, while the store still knows a run of it. */
   REJECT_DUPLICATE: 'REJECT_DUPLICATE',
 } as const;
 /** See the constant of this name. */
@@ -89,8 +92,11 @@ export type WorkflowIdReusePolicy = (typeof WorkflowIdReusePolicy)[keyof typeof 
 
 /** What a start does when a run of its id is open. */
 export const WorkflowIdConflictPolicy = {
+  /** Throws `WorkflowExecutionAlreadyStartedError`; the default. */
   FAIL: 'FAIL',
+  /** Answers with the open run. */
   USE_EXISTING: 'USE_EXISTING',
+  /** Terminates the open run and starts the new one in one commit. */
   TERMINATE_EXISTING: 'TERMINATE_EXISTING',
 } as const;
 /** See the constant of this name. */
@@ -98,8 +104,11 @@ export type WorkflowIdConflictPolicy = (typeof WorkflowIdConflictPolicy)[keyof t
 
 /** What happens to children when their parent closes. */
 export const ParentClosePolicy = {
+  /** The default. */
   TERMINATE: 'TERMINATE',
+  /** They go on. */
   ABANDON: 'ABANDON',
+  /** They are asked to cancel, and decide. */
   REQUEST_CANCEL: 'REQUEST_CANCEL',
 } as const;
 /** See the constant of this name. */
@@ -107,8 +116,11 @@ export type ParentClosePolicy = (typeof ParentClosePolicy)[keyof typeof ParentCl
 
 /** How a workflow waits for an activity that it has cancelled. */
 export const ActivityCancellationType = {
+  /** Asks it to cancel and does not wait. */
   TRY_CANCEL: 'TRY_CANCEL',
+  /** Asks it to cancel and waits for its end, whatever that is; the default. */
   WAIT_CANCELLATION_COMPLETED: 'WAIT_CANCELLATION_COMPLETED',
+  /** Does not ask, and does not wait. */
   ABANDON: 'ABANDON',
 } as const;
 /** See the constant of this name. */
@@ -116,9 +128,13 @@ export type ActivityCancellationType = (typeof ActivityCancellationType)[keyof t
 
 /** How a workflow waits for a child that it has cancelled. */
 export const ChildWorkflowCancellationType = {
+  /** Does not ask, and does not wait. */
   ABANDON: 'ABANDON',
+  /** Asks it to cancel and does not wait. */
   TRY_CANCEL: 'TRY_CANCEL',
+  /** Asks it to cancel and waits for its end, whatever that is; the default. */
   WAIT_CANCELLATION_COMPLETED: 'WAIT_CANCELLATION_COMPLETED',
+  /** Asks it to cancel and waits until it has been asked. */
   WAIT_CANCELLATION_REQUESTED: 'WAIT_CANCELLATION_REQUESTED',
 } as const;
 /** See the constant of this name. */
@@ -155,16 +171,25 @@ export interface CommonWorkflowOptions {
   staticDetails?: string;
 }
 
-/** An activity's options, as a workflow gives them. */
+/** An activity's options, as a workflow gives them. One of `startToCloseTimeout` and `scheduleToCloseTimeout` is needed. */
 export interface ActivityOptions {
+  /** Default: its number among the run's activities. */
   activityId?: string;
+  /** Default: the workflow's own. */
   taskQueue?: string;
+  /** The longest that an attempt may go without a heartbeat. Default: none is asked for. */
   heartbeatTimeout?: Duration;
+  /** Default: 1 s, doubled up to 100 s, without end. */
   retry?: RetryPolicy;
+  /** One attempt. Default: no end. */
   startToCloseTimeout?: Duration;
+  /** The wait for a worker, which is not retried. Default: no end. */
   scheduleToStartTimeout?: Duration;
+  /** All attempts with the waits between them. Default: no end. */
   scheduleToCloseTimeout?: Duration;
+  /** Default `WAIT_CANCELLATION_COMPLETED`. */
   cancellationType?: ActivityCancellationType;
+  /** One line for people. */
   summary?: string;
   priority?: Priority;
   allowEagerDispatch?: boolean;
@@ -172,11 +197,15 @@ export interface ActivityOptions {
   fallback?: string;
 }
 
-/** A local activity's options. */
+/** A local activity's options. One of `startToCloseTimeout` and `scheduleToCloseTimeout` is needed. */
 export interface LocalActivityOptions {
+  /** Default: as for activities. */
   retry?: RetryPolicy;
+  /** One attempt. Default: no end. */
   startToCloseTimeout?: Duration;
+  /** The wait for a slot. Default: no end. */
   scheduleToStartTimeout?: Duration;
+  /** All attempts with the waits between them. Default: no end. */
   scheduleToCloseTimeout?: Duration;
   /** A retry that is further off than this waits as a timer. Default 1 minute. */
   localRetryThreshold?: Duration;

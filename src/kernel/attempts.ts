@@ -12,15 +12,8 @@ import type { AttemptRow } from '../store/index.ts';
 import { type Arrival, findUndurable, type LiveRun } from './live-run.ts';
 import type { ActivityState } from './machine/state.ts';
 import type { KernelNode } from './node.ts';
-import {
-  expectsSlot,
-  hasSlot,
-  learnAttempt,
-  type Queue,
-  rateDelayMs,
-  spendRate,
-  type WorkerHandle,
-} from './workers.ts';
+import type { Rate } from './rate.ts';
+import { hasSlot, learnAttempt, type Queue, type WorkerHandle } from './workers.ts';
 
 /** What an attempt row holds: what the segments do not say. */
 interface AttemptBody {
@@ -54,7 +47,7 @@ export class Attempts {
   #order = 0;
   /** Who holds which attempt. */
   readonly #holders = new Map<string, WorkerHandle>();
-  readonly #rateWaits = new Set<WorkerHandle>();
+  readonly #rateWaits = new Set<Rate>();
 
   constructor(node: KernelNode) {
     this.#node = node;
@@ -70,7 +63,7 @@ export class Attempts {
     const mayStart = queue.waitingCount === 0 && !run.state.paused;
     const worker = mayStart ? queue.activityWorker(nowMs, true) : undefined;
     if (!worker) {
-      const full = mayStart ? queue.workers.find(expectsSlot) : undefined;
+      const full = mayStart ? queue.expectedWorker() : undefined;
       if (full) this.#startExpecting(run, activity, full, facts, effects);
       else effects.push(() => this.#lineUp(run, activity));
       return;
@@ -158,7 +151,9 @@ export class Attempts {
   #hold(token: string, worker: WorkerHandle): void {
     const nowMs = this.#node.clock.monotonicMs();
     worker.tokens.set(token, nowMs);
-    spendRate(worker, nowMs);
+    worker.rate?.spend(nowMs);
+    const { namespace, queue } = worker.registration;
+    this.#node.queue(namespace, queue).rate?.spend(nowMs);
     this.#holders.set(token, worker);
   }
 
@@ -192,7 +187,7 @@ export class Attempts {
     for (;;) {
       if (queue.waitingCount === 0) return;
       const free = queue.activityWorker(this.#node.clock.monotonicMs(), false);
-      const worker = free ?? queue.workers.find(expectsSlot);
+      const worker = free ?? queue.expectedWorker();
       if (!worker) {
         this.#waitForRates(queue);
         return;
@@ -221,13 +216,13 @@ export class Attempts {
 
   #waitForRates(queue: Queue): void {
     const nowMs = this.#node.clock.monotonicMs();
-    for (const worker of queue.workers) {
-      if (this.#rateWaits.has(worker) || hasSlot(worker, nowMs)) continue;
-      const delayMs = rateDelayMs(worker, nowMs);
-      if (delayMs === undefined) continue;
-      this.#rateWaits.add(worker);
+    const rates = [queue.rate, ...queue.workers.map(({ rate }) => rate)];
+    for (const rate of rates) {
+      const delayMs = rate && !this.#rateWaits.has(rate) ? rate.delayMs(nowMs) : 0;
+      if (!rate || delayMs === 0) continue;
+      this.#rateWaits.add(rate);
       this.#node.clock.after(delayMs, () => {
-        this.#rateWaits.delete(worker);
+        this.#rateWaits.delete(rate);
         this.serve(queue);
       });
     }

@@ -2,6 +2,7 @@ import type { RemoteError, RequestName, ToKernel, WorkerRegistration } from '../
 import { messageOf, PleachError, type RunId } from '../core/index.ts';
 import { RefusedTransition } from './machine/tables.ts';
 import type { KernelNode } from './node.ts';
+import { Rate } from './rate.ts';
 import type { PeerChannel, WorkerHandle } from './workers.ts';
 
 /** One client or worker process at the other end of a channel; it may hold several workers. */
@@ -120,11 +121,13 @@ export class Peer {
       rate:
         registration.maxActivitiesPerSecond === undefined
           ? undefined
-          : { left: Math.max(1, registration.maxActivitiesPerSecond), atMs: nowMs },
+          : new Rate(registration.maxActivitiesPerSecond, Infinity, nowMs),
     };
     this.#workers.set(registration.workerId, worker);
     const queue = this.#node.queue(registration.namespace, registration.queue);
     queue.workers.push(worker);
+    if (registration.maxTaskQueueActivitiesPerSecond !== undefined)
+      queue.limit(registration.maxTaskQueueActivitiesPerSecond, nowMs);
     this.#channel.send({ kind: 'registered', workerId: registration.workerId });
     this.#node.attempts
       .announced(worker, registration.runningTokens)

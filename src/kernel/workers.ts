@@ -1,5 +1,6 @@
 import type { FromKernel, WorkerRegistration } from '../contract/index.ts';
 import type { PleachError } from '../core/index.ts';
+import { Rate } from './rate.ts';
 
 /** Slots that come free within this many milliseconds may be counted on: about as long as a commit under load. */
 const EXPECTED_WITHIN_MS = 20;
@@ -31,8 +32,8 @@ export interface WorkerHandle {
   activations: number;
   draining: boolean;
   gone: boolean;
-  /** Tokens left in its own rate limit, and when they were last counted. */
-  rate: { left: number; atMs: number } | undefined;
+  /** Its own limit on attempts that begin. */
+  readonly rate: Rate | undefined;
 }
 
 /** An attempt that waits for a worker. */
@@ -52,10 +53,20 @@ export class Queue {
   readonly #waiting: WaitingTask[] = [];
   #head = 0;
   #turn = 0;
+  /** The limit on attempts of this queue that begin, on all workers together. */
+  rate: Rate | undefined;
 
   constructor(namespace: string, name: string) {
     this.namespace = namespace;
     this.name = name;
+  }
+
+  /**
+   * Sets the limit that a worker of it asks for; the last one counts. It begins with nothing in hand: what was begun
+   * before, under another engine too, is not known.
+   */
+  limit(perSecond: number, nowMs: number): void {
+    if (this.rate?.perSecond !== perSecond) this.rate = new Rate(perSecond, 0, nowMs);
   }
 
   get waitingCount(): number {
@@ -80,8 +91,9 @@ export class Queue {
     return from[this.#turn++ % Math.max(1, from.length)];
   }
 
-  /** A worker with a free slot. */
+  /** A worker with a free slot, where the queue's limit lets an attempt begin. */
   activityWorker(nowMs: number, localOnly: boolean): WorkerHandle | undefined {
+    if (this.rate?.allows(nowMs) === false) return undefined;
     const count = this.workers.length;
     for (let i = 0; i < count; i++) {
       const worker = this.workers[(this.#turn + i) % count]!;
@@ -92,6 +104,11 @@ export class Queue {
       }
     }
     return undefined;
+  }
+
+  /** A worker whose slots are all taken and of which one will soon be free; none where a limit counts what begins. */
+  expectedWorker(): WorkerHandle | undefined {
+    return this.rate ? undefined : this.workers.find(expectsSlot);
   }
 
   /** Puts a task in line, before those of a lesser priority (a larger number). */
@@ -118,18 +135,18 @@ function takesActivities(worker: WorkerHandle): boolean {
   return worker.registration.activityTypes !== undefined || worker.registration.anyActivityType === true;
 }
 
-/** Whether a worker may be given one more attempt now. Counts against its rate only when `spendRate` is called. */
+/** Whether a worker may be given one more attempt now. */
 export function hasSlot(worker: WorkerHandle, nowMs: number): boolean {
   if (worker.draining || worker.gone || !takesActivities(worker)) return false;
   if (worker.tokens.size >= worker.registration.activitySlots) return false;
-  return refillRate(worker, nowMs) >= 1;
+  return worker.rate?.allows(nowMs) !== false;
 }
 
 /**
  * Whether a slot of a worker that is full will soon be free, by how long its attempts have lately taken: of slots that
  * are all taken for a mean of 200 ms, a tenth comes free within 20 ms. No more are counted on than that.
  */
-export function expectsSlot(worker: WorkerHandle): boolean {
+function expectsSlot(worker: WorkerHandle): boolean {
   return (
     worker.channel.local &&
     !worker.draining &&
@@ -145,28 +162,4 @@ export function learnAttempt(worker: WorkerHandle, tookMs: number): void {
   // The first says all there is to say.
   worker.attemptMs =
     worker.attemptMs === Infinity ? tookMs : worker.attemptMs + (tookMs - worker.attemptMs) * MEAN_SHARE;
-}
-
-/** Takes one from the worker's rate. */
-export function spendRate(worker: WorkerHandle, nowMs: number): void {
-  if (!worker.rate) return;
-  refillRate(worker, nowMs);
-  worker.rate.left -= 1;
-}
-
-function refillRate(worker: WorkerHandle, nowMs: number): number {
-  const perSecond = worker.registration.maxActivitiesPerSecond;
-  if (perSecond === undefined || !worker.rate) return Infinity;
-  const burst = Math.max(1, perSecond);
-  worker.rate.left = Math.min(burst, worker.rate.left + ((nowMs - worker.rate.atMs) / 1000) * perSecond);
-  worker.rate.atMs = nowMs;
-  return worker.rate.left;
-}
-
-/** When a worker whose rate is spent may be given the next attempt, in milliseconds from now. */
-export function rateDelayMs(worker: WorkerHandle, nowMs: number): number | undefined {
-  const left = refillRate(worker, nowMs);
-  const perSecond = worker.registration.maxActivitiesPerSecond;
-  if (left >= 1 || perSecond === undefined) return undefined;
-  return Math.ceil(((1 - left) / perSecond) * 1000);
 }

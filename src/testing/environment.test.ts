@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
+import { Histories } from '../../test/replay/histories.ts';
 import { heartbeat, sleep } from '../activity/index.ts';
 import { Worker } from '../worker/index.ts';
 import { MockActivityEnvironment, TestWorkflowEnvironment } from './index.ts';
@@ -7,7 +8,10 @@ import { MockActivityEnvironment, TestWorkflowEnvironment } from './index.ts';
 const workflowsPath = fileURLToPath(new URL('../../test/e2e/workflows.ts', import.meta.url));
 
 it('lets a workflow sleep for a month in no time', async () => {
-  const env = await TestWorkflowEnvironment.createTimeSkipping();
+  const histories = new Histories();
+  const env = await TestWorkflowEnvironment.createTimeSkipping({
+    client: { interceptors: { workflow: [histories.interceptor] } },
+  });
   const worker = await Worker.create({ connection: env.nativeConnection, taskQueue: 'test', workflowsPath });
   const month = 30 * 86_400_000;
   const before = await env.currentTimeMs();
@@ -16,11 +20,15 @@ it('lets a workflow sleep for a month in no time', async () => {
   );
   expect(result).toBe('slept');
   expect((await env.currentTimeMs()) - before).toBeGreaterThanOrEqual(month);
+  await histories.expectSame(env.client, () => ({ workflowsPath }), 1);
   await env.teardown();
 });
 
 it('skips while the test sleeps, and not before', async () => {
-  const env = await TestWorkflowEnvironment.createTimeSkipping();
+  const histories = new Histories();
+  const env = await TestWorkflowEnvironment.createTimeSkipping({
+    client: { interceptors: { workflow: [histories.interceptor] } },
+  });
   const worker = await Worker.create({ connection: env.nativeConnection, taskQueue: 'test', workflowsPath });
   await worker.runUntil(async () => {
     const handle = await env.client.workflow.start('naps', { workflowId: 'nap', taskQueue: 'test', args: [3_600_000] });
@@ -30,6 +38,7 @@ it('skips while the test sleeps, and not before', async () => {
     await env.sleep('31m');
     expect((await handle.describe()).status.name).toBe('COMPLETED');
   });
+  await histories.expectSame(env.client, () => ({ workflowsPath }), 1);
   await env.teardown();
 });
 

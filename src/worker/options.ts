@@ -22,7 +22,6 @@ export interface UnusedWorkerOptions {
 
 /** Options of the field's that this release would have to carry out and does not: a worker that has one is refused. */
 const NOT_CARRIED_OUT = {
-  maxTaskQueueActivitiesPerSecond: 'limit each worker by maxActivitiesPerSecond',
   workerDeploymentOptions: 'use patched, or another task queue for the new version',
   useVersioning: 'use patched, or another task queue for the new version',
   buildId: 'use patched, or another task queue for the new version',
@@ -59,6 +58,11 @@ export interface WorkerOptions extends UnusedWorkerOptions {
   maxConcurrentWorkflowTaskExecutions?: number;
   /** Attempts that this worker begins in a second. Default: no limit. */
   maxActivitiesPerSecond?: number;
+  /**
+   * Attempts that all workers of the task queue begin in a second, together; the worker that registers last decides. What
+   * is not used within a second is lost. It holds across engines: a new one begins with nothing in hand. Default: no limit.
+   */
+  maxTaskQueueActivitiesPerSecond?: number;
   /** Runs whose instances stay in memory. Default 1,000. */
   maxCachedWorkflows?: number;
   /** Threads for workflow code. Default 1. */
@@ -122,7 +126,7 @@ export function checkOptions(options: WorkerOptions): void {
     if (value !== undefined && (!Number.isInteger(value) || value < 1))
       refuse(`${key} is a whole number of at least 1; it is ${shown(value)}`, { [key]: value });
   }
-  for (const key of ['maxActivitiesPerSecond', 'workflowHeapMb'] as const) {
+  for (const key of ['maxActivitiesPerSecond', 'maxTaskQueueActivitiesPerSecond', 'workflowHeapMb'] as const) {
     const value = options[key];
     if (value !== undefined && !(typeof value === 'number' && Number.isFinite(value) && value > 0))
       refuse(`${key} is a number above 0; it is ${shown(value)}`, { [key]: value });

@@ -294,6 +294,9 @@ export class Worker {
       ...(this.options.maxActivitiesPerSecond === undefined
         ? {}
         : { maxActivitiesPerSecond: this.options.maxActivitiesPerSecond }),
+      ...(this.options.maxTaskQueueActivitiesPerSecond === undefined
+        ? {}
+        : { maxTaskQueueActivitiesPerSecond: this.options.maxTaskQueueActivitiesPerSecond }),
       runningTokens: [...this.#executor.tokens, ...this.#untold.keys()],
     };
     send({ kind: 'register', worker: registration });

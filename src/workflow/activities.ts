@@ -2,7 +2,6 @@ import {
   ActivityCancellationType,
   type ActivityInterfaceFor,
   type ActivityOptions,
-  CancelledFailure,
   compileRetryPolicy,
   type Headers,
   type LocalActivityOptions,
@@ -18,7 +17,7 @@ import {
 import { getActivator } from './activator.ts';
 import { headersToWire } from './headers.ts';
 import { compose } from './interceptors.ts';
-import { CancellationScope } from './scope.ts';
+import { promiseInScope } from './scope.ts';
 
 const LOCAL_RETRY_THRESHOLD_MS = 60_000;
 
@@ -74,36 +73,24 @@ export function scheduleActivity<R>(activityType: string, args: unknown[], optio
     'outbound',
     'scheduleActivity',
     (input: { activityType: string; args: unknown[]; options: ActivityOptions; headers: Headers; seq: number }) =>
-      new Promise<R>((resolve, reject) => {
-        const scope = CancellationScope.current();
-        if (scope?.consideredCancelled) {
-          reject(scope.cancellation ?? new CancelledFailure('Cancellation scope cancelled'));
-          return;
-        }
-        const forget = scope?.onCancel(() => {
+      promiseInScope<R>(
+        (waiting) => {
+          activator.push({
+            kind: 'schedule-activity',
+            seq,
+            activityId: input.options.activityId ?? String(seq),
+            type: input.activityType,
+            ...(input.options.taskQueue === undefined ? {} : { queue: input.options.taskQueue }),
+            input: activator.toWireArgs(input.args),
+            ...headersToWire(input.headers),
+            options: input.options === options ? compiled : compileOptions(input.options),
+          });
+          activator.activities.set(seq, waiting);
+        },
+        () => {
           if (activator.activities.has(seq)) activator.push({ kind: 'cancel-activity', seq });
-        });
-        activator.push({
-          kind: 'schedule-activity',
-          seq,
-          activityId: input.options.activityId ?? String(seq),
-          type: input.activityType,
-          ...(input.options.taskQueue === undefined ? {} : { queue: input.options.taskQueue }),
-          input: activator.toWireArgs(input.args),
-          ...headersToWire(input.headers),
-          options: input.options === options ? compiled : compileOptions(input.options),
-        });
-        activator.activities.set(seq, {
-          resolve: (value) => {
-            forget?.();
-            resolve(value as R);
-          },
-          reject: (error) => {
-            forget?.();
-            reject(error);
-          },
-        });
-      }),
+        },
+      ),
   );
   return schedule({ activityType, args, options, headers: {}, seq }) as Promise<R>;
 }
@@ -131,41 +118,28 @@ export function scheduleLocalActivity<R>(
       seq: number;
       attempt: number;
     }) =>
-      new Promise<R>((resolve, reject) => {
-        const scope = CancellationScope.current();
-        if (scope?.consideredCancelled) {
-          reject(scope.cancellation ?? new CancelledFailure('Cancellation scope cancelled'));
-          return;
-        }
-        const forget = scope?.onCancel(() => {
+      promiseInScope<R>(
+        (waiting) => {
+          const command = {
+            kind: 'schedule-local-activity' as const,
+            seq,
+            activityId: String(seq),
+            type: input.activityType,
+            input: activator.toWireArgs(input.args),
+            ...headersToWire(input.headers),
+            options: {
+              ...(input.options === options ? compiled : compileOptions(input.options)),
+              localRetryThresholdMs:
+                msTimeout(input.options.localRetryThreshold, 'localRetryThreshold') ?? LOCAL_RETRY_THRESHOLD_MS,
+            },
+          };
+          activator.push(command);
+          activator.localActivities.set(seq, { ...waiting, command });
+        },
+        () => {
           if (activator.localActivities.has(seq)) activator.push({ kind: 'cancel-local-activity', seq });
-        });
-        const command = {
-          kind: 'schedule-local-activity' as const,
-          seq,
-          activityId: String(seq),
-          type: input.activityType,
-          input: activator.toWireArgs(input.args),
-          ...headersToWire(input.headers),
-          options: {
-            ...(input.options === options ? compiled : compileOptions(input.options)),
-            localRetryThresholdMs:
-              msTimeout(input.options.localRetryThreshold, 'localRetryThreshold') ?? LOCAL_RETRY_THRESHOLD_MS,
-          },
-        };
-        activator.push(command);
-        activator.localActivities.set(seq, {
-          command,
-          resolve: (value) => {
-            forget?.();
-            resolve(value as R);
-          },
-          reject: (error) => {
-            forget?.();
-            reject(error);
-          },
-        });
-      }),
+        },
+      ),
   );
   return schedule({ activityType, args, options, headers: {}, seq, attempt: 1 }) as Promise<R>;
 }

@@ -25,7 +25,7 @@ import { type Activator, getActivator } from './activator.ts';
 import { ContinueAsNew } from './errors.ts';
 import { headersToWire } from './headers.ts';
 import { compose } from './interceptors.ts';
-import { CancellationScope } from './scope.ts';
+import { CancellationScope, promiseInScope } from './scope.ts';
 
 /** Options of a child workflow. */
 export interface ChildWorkflowOptions extends CommonWorkflowOptions {
@@ -216,12 +216,7 @@ function signalOther(
     'outbound',
     'signalWorkflow',
     (input: { signalName: string; args: unknown[]; headers: Headers; seq: number; target: object }) =>
-      new Promise<void>((resolve, reject) => {
-        const scope = CancellationScope.current();
-        if (scope?.consideredCancelled) {
-          reject(scope.cancellation ?? new CancelledFailure('Cancellation scope cancelled'));
-          return;
-        }
+      promiseInScope<void>((waiting) => {
         activator.push({
           kind: 'signal-external',
           seq,
@@ -231,7 +226,7 @@ function signalOther(
           input: activator.toWireArgs(input.args),
           ...headersToWire(input.headers),
         });
-        activator.externalSignals.set(seq, { resolve: () => resolve(), reject });
+        activator.externalSignals.set(seq, waiting);
       }),
   );
   const { workflowId, ...rest } = target;

@@ -151,3 +151,39 @@ export class CancellationScope {
     return new CancellationScope({ cancellable: true, timeout, parent: CancellationScope.current() }).run(work);
   }
 }
+
+/** Tells the end of something that code waits for. */
+interface Waiting {
+  resolve: (value: unknown) => void;
+  reject: (error: unknown) => void;
+}
+
+/**
+ * A promise of something that will be told later. In a scope that was cancelled it is rejected at once and nothing begins.
+ * @param begin asks for it, and keeps what it is given to tell the end
+ * @param onCancel called when the scope is cancelled before that; where it is left out, nothing happens then
+ */
+export function promiseInScope<R>(
+  begin: (waiting: Waiting) => void,
+  onCancel?: (error: CancelledFailure, waiting: Waiting) => void,
+): Promise<R> {
+  return new Promise((resolve, reject) => {
+    const scope = CancellationScope.current();
+    if (scope?.consideredCancelled) {
+      reject(scope.cancellation ?? new CancelledFailure('Cancellation scope cancelled'));
+      return;
+    }
+    const forget = onCancel && scope?.onCancel((error) => onCancel(error, waiting));
+    const waiting: Waiting = {
+      resolve: (value) => {
+        forget?.();
+        resolve(value as R);
+      },
+      reject: (error) => {
+        forget?.();
+        reject(error);
+      },
+    };
+    begin(waiting);
+  });
+}

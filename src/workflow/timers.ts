@@ -1,7 +1,7 @@
 import { CancelledFailure, type Duration, msToNumber, requireFunction, wrongArgument } from '../common/index.ts';
 import { getActivator, maybeActivator } from './activator.ts';
 import { compose } from './interceptors.ts';
-import { CancellationScope, connectScopes } from './scope.ts';
+import { CancellationScope, connectScopes, promiseInScope } from './scope.ts';
 
 /** Options of a timer. */
 export interface TimerOptions {
@@ -19,31 +19,22 @@ export function sleep(duration: Duration, options?: TimerOptions): Promise<void>
     'outbound',
     'startTimer',
     (input: { durationMs: number; seq: number }) =>
-      new Promise<void>((resolve, reject) => {
-        const scope = CancellationScope.current();
-        if (scope?.consideredCancelled) {
-          reject(scope.cancellation ?? new CancelledFailure('Cancellation scope cancelled'));
-          return;
-        }
-        const forget = scope?.onCancel((error) => {
+      promiseInScope<void>(
+        (waiting) => {
+          activator.push({
+            kind: 'start-timer',
+            seq,
+            delayMs: input.durationMs,
+            ...(options?.summary === undefined ? {} : { summary: options.summary }),
+          });
+          activator.timers.set(seq, waiting);
+        },
+        (error, { reject }) => {
           if (!activator.timers.delete(seq)) return;
           activator.push({ kind: 'cancel-timer', seq });
           reject(error);
-        });
-        activator.push({
-          kind: 'start-timer',
-          seq,
-          delayMs: input.durationMs,
-          ...(options?.summary === undefined ? {} : { summary: options.summary }),
-        });
-        activator.timers.set(seq, {
-          resolve: () => {
-            forget?.();
-            resolve();
-          },
-          reject,
-        });
-      }),
+        },
+      ),
   );
   return start({ durationMs, seq }) as Promise<void>;
 }

@@ -4,17 +4,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { activityInfo, metricMeter } from '../../src/entry/activity.ts';
-import { Client, Connection, defaultPayloadConverter, WorkflowFailedError } from '../../src/entry/client.ts';
+import { Client, defaultPayloadConverter, WorkflowFailedError } from '../../src/entry/client.ts';
 import type { MetricMeter, MetricTags } from '../../src/entry/common.ts';
-import {
-  DefaultLogger,
-  type InjectedSinks,
-  type LogEntry,
-  NativeConnection,
-  Runtime,
-  Worker,
-} from '../../src/entry/worker.ts';
+import { DefaultLogger, type InjectedSinks, type LogEntry, Runtime, Worker } from '../../src/entry/worker.ts';
 import { TestWorkflowEnvironment, workflowInterceptorModules } from '../../src/entry/testing.ts';
+import { openSuite, type Suite } from '../replay/suite.ts';
 import * as workflows from './workflows.ts';
 
 const pathOf = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
@@ -77,10 +71,8 @@ afterAll(() => Runtime.instance().shutdown());
 describe.each([['memory:authoring'], [`sqlite:${join(folder, 'authoring.db')}`]])(
   'what authors write with, on %s',
   (address) => {
-    let connection: NativeConnection;
+    let suite: Suite;
     let client: Client;
-    let worker: Worker;
-    let running: Promise<void>;
     const told: SinkTold[] = [];
     let ids = 0;
     const start = <Args extends unknown[]>(...args: Args) => ({
@@ -90,8 +82,6 @@ describe.each([['memory:authoring'], [`sqlite:${join(folder, 'authoring.db')}`]]
     });
 
     beforeAll(async () => {
-      connection = await NativeConnection.connect({ address });
-      client = new Client({ connection: await Connection.connect({ address }) });
       const activities = {
         headers: async () => {
           metricMeter.createCounter('calls').withTags({ a: 1 }).add(1, { b: 2 });
@@ -103,22 +93,20 @@ describe.each([['memory:authoring'], [`sqlite:${join(folder, 'authoring.db')}`]]
           );
         },
       };
-      worker = await Worker.create({
-        connection,
+      suite = await openSuite(address, {
         taskQueue: 'authoring',
         workflowsPath,
         activities,
         interceptors,
         sinks: notingSinks(told),
       });
-      running = worker.run();
+      client = suite.client;
     });
 
     afterAll(async () => {
-      worker.shutdown();
-      await running;
-      await client.connection.close();
-      await connection.close();
+      const own = { workflowsPath, interceptors, sinks: notingSinks([]) };
+      const asserting = { workflowsPath, interceptors: { workflowModules: workflowInterceptorModules } };
+      await suite.close(10, ({ taskQueue }) => (taskQueue === 'asserting' ? asserting : own));
     });
 
     it('sinks are called by the worker with what the run knows of itself; what one throws stays there', async () => {
@@ -139,7 +127,10 @@ describe.each([['memory:authoring'], [`sqlite:${join(folder, 'authoring.db')}`]]
     });
 
     it('an environment on this engine talks to it, and leaves it be', async () => {
-      const env = await TestWorkflowEnvironment.createFromExistingServer({ address });
+      const env = await TestWorkflowEnvironment.createFromExistingServer({
+        address,
+        client: { interceptors: { workflow: [suite.histories.interceptor] } },
+      });
       expect(await env.client.workflow.execute(workflows.tellsHeaders, start())).toEqual({});
       await env.teardown();
       expect(await client.workflow.execute(workflows.tellsHeaders, start())).toEqual({});
@@ -148,7 +139,12 @@ describe.each([['memory:authoring'], [`sqlite:${join(folder, 'authoring.db')}`]]
     it('an assertion that fails in a workflow fails it, where the module for it is bundled', async () => {
       const taskQueue = 'asserting';
       const own = { workflowModules: workflowInterceptorModules };
-      const asserting = await Worker.create({ connection, taskQueue, workflowsPath, interceptors: own });
+      const asserting = await Worker.create({
+        connection: suite.connection,
+        taskQueue,
+        workflowsPath,
+        interceptors: own,
+      });
       await asserting.runUntil(async () => {
         const options = { ...start(), taskQueue };
         const failed: unknown = await client.workflow
@@ -222,6 +218,7 @@ describe.each([['memory:authoring'], [`sqlite:${join(folder, 'authoring.db')}`]]
         connection: client.connection,
         interceptors: {
           workflow: [
+            suite.histories.interceptor,
             {
               start: (input, next) => next({ ...input, headers: from }),
               query: (input, next) => next({ ...input, headers: from }),

@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished, test } from 'vitest';
 import { PleachError } from '../../src/core/index.ts';
 import { type OpenOptions, SqliteStore } from '../../src/store/index.ts';
+import { endUnrun } from '../available.ts';
 import { batchOf, commit, handClock, message, runId, runRow, segmentRow, take } from './exercise-store.ts';
 
 function temporaryFolder(): string {
@@ -283,9 +284,7 @@ test('a database on a file system that turned read-only refuses writing and says
   const folder = temporaryFolder();
   const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'none', folder], { encoding: 'utf8' });
   if (mounted.status !== 0) {
-    const reason = `a read-only file system cannot be arranged here: ${mounted.error?.message ?? mounted.stderr.trim()}`;
-    process.stdout.write(`skipped: ${reason}\n`);
-    context.skip(reason);
+    endUnrun(context, 'mount', mounted.error?.message ?? mounted.stderr.trim());
   }
   try {
     const path = join(folder, 'a.db');

@@ -7,6 +7,7 @@ import { afterAll, expect, it } from 'vitest';
 import { Client, Connection } from '../../src/entry/client.ts';
 import { TypedSearchAttributes } from '../../src/entry/common.ts';
 import { NativeConnection, Worker } from '../../src/entry/worker.ts';
+import { expectSameInFile } from '../replay/replay-file.ts';
 import { change, DUE, goOn, listed, REGION, SIZE, TAGS } from './attributes-workflows.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'pleach-attributes-'));
@@ -67,4 +68,5 @@ it('keeps the rows of search attributes as the run sets, changes and hands them 
   db.close();
   await client.connection.close();
   await connection.close();
+  await expectSameInFile(file, workflowsPath);
 });

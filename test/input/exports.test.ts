@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Client, Connection } from '../../src/entry/client.ts';
-import { NativeConnection, Worker } from '../../src/entry/worker.ts';
+import { Worker } from '../../src/entry/worker.ts';
+import { openSuite, type Suite } from '../replay/suite.ts';
 import { type InsideEnd, talk, tryInside } from './inside.ts';
 import { publicSurface } from './public-surface.ts';
 import { type ClientRoom, clientRows } from './rows-client.ts';
@@ -11,18 +11,13 @@ import { insideOnly, workflowRows } from './rows-workflow.ts';
 import { hold, STUMBLES } from './trial.ts';
 
 const workflowsPath = fileURLToPath(new URL('./inside.ts', import.meta.url));
-const address = 'memory:input';
 let room: ClientRoom & WorkerRoom;
-let worker: Worker;
-let running: Promise<void>;
+let suite: Suite;
 let ids = 0;
 
 beforeAll(async () => {
-  const nativeConnection = await NativeConnection.connect({ address });
-  const connection = await Connection.connect({ address });
-  const client = new Client({ connection });
-  worker = await Worker.create({ connection: nativeConnection, taskQueue: 'input', workflowsPath });
-  running = worker.run();
+  suite = await openSuite('memory:input', { taskQueue: 'input', workflowsPath });
+  const { client, clientConnection: connection, connection: nativeConnection } = suite;
   const stopped = await Worker.create({ connection: nativeConnection, taskQueue: 'other', activities: {} });
   await stopped.runUntil(async () => undefined);
   const start: ClientRoom['start'] = () => ({ workflowId: `w-${++ids}`, taskQueue: 'input', args: ['Ada'] });
@@ -30,12 +25,7 @@ beforeAll(async () => {
   room = { client, connection, handle, start, nativeConnection, workflowsPath, stopped };
 });
 
-afterAll(async () => {
-  worker.shutdown();
-  await running;
-  await room.connection.close();
-  await room.nativeConnection.close();
-});
+afterAll(() => suite.close(2));
 
 /** Functions of the workflow API without arguments, and `continueAsNew`, whose arguments are the author's. */
 const TAKE_NOTHING = new Set(['allHandlersFinished', 'continueAsNew', 'getCurrentDetails', 'uuid4', 'workflowInfo']);

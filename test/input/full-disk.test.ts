@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test, type TestContext } from 'vitest';
 import { Client, Connection, PleachError, ServiceError } from '../../src/entry/client.ts';
 import { NativeConnection, Worker } from '../../src/entry/worker.ts';
+import { endUnrun } from '../available.ts';
+import { expectSameInFile } from '../replay/replay-file.ts';
 import { done, talk } from './inside.ts';
 
 const workflowsPath = fileURLToPath(new URL('./inside.ts', import.meta.url));
@@ -94,9 +96,7 @@ function mountDisk(context: TestContext): string {
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'none', folder], { encoding: 'utf8' });
   if (mounted.status !== 0) {
-    const reason = `a small disk cannot be arranged here: ${mounted.error?.message ?? mounted.stderr.trim()}`;
-    process.stdout.write(`skipped: ${reason}\n`);
-    context.skip(reason);
+    endUnrun(context, 'mount', mounted.error?.message ?? mounted.stderr.trim());
   }
   onTestFinished(() => void spawnSync('umount', ['-l', folder]));
   return folder;
@@ -114,6 +114,7 @@ test('at its page limit a file takes nothing, is read as ever, and goes on from 
   const grown = await openEngine(path);
   await expectAllToEnd(grown.client, acknowledged);
   await grown.close();
+  await expectSameInFile(path, workflowsPath);
 }, 60_000);
 
 test('on a full disk nothing acknowledged is lost, and the same engine goes on when there is room', async (context) => {
@@ -128,15 +129,15 @@ test('on a full disk nothing acknowledged is lost, and the same engine goes on w
   rmSync(ballast);
   await expectAllToEnd(engine.client, acknowledged);
   await engine.close();
+  await expectSameInFile(join(folder, 'a.db'), workflowsPath);
 }, 60_000);
 
-test('on a read-only disk an engine is refused with what to mend, and opens when it may be written', async (context) => {
-  const folder = mountDisk(context);
-  const path = join(folder, 'a.db');
+/** Starts a run, makes the file read-only and writable again: the engine is refused meanwhile, and then goes on. */
+async function expectRefusedWhileReadOnly(path: string, set: (isWritable: boolean) => void): Promise<void> {
   const first = await openEngine(path);
   await first.client.workflow.start(talk, startOf('w', 'Ada'));
   await first.close();
-  expect(spawnSync('mount', ['-o', 'remount,ro', folder]).status).toBe(0);
+  set(false);
   const refused: unknown = await NativeConnection.connect({ address: `sqlite:${path}` }).catch(
     (error: unknown) => error,
   );
@@ -144,9 +145,30 @@ test('on a read-only disk an engine is refused with what to mend, and opens when
   expect(['STORE_READ_ONLY', 'DATABASE_UNOPENABLE']).toContain((refused as PleachError).code);
   expect((refused as PleachError).message).toMatch(/folder (is )?writable|may be written/);
   expect((refused as PleachError).message).toContain(path);
-  expect(spawnSync('mount', ['-o', 'remount,rw', folder]).status).toBe(0);
+  set(true);
   const mended = await openEngine(path);
   await mended.client.workflow.getHandle('w').signal(done);
   expect(await mended.client.workflow.getHandle('w').result()).toBe('Ada');
   await mended.close();
+  await expectSameInFile(path, workflowsPath);
+}
+
+test('on a read-only disk an engine is refused with what to mend, and opens when it may be written', async (context) => {
+  const folder = mountDisk(context);
+  await expectRefusedWhileReadOnly(join(folder, 'a.db'), (isWritable) => {
+    const mode = isWritable ? 'remount,rw' : 'remount,ro';
+    expect(spawnSync('mount', ['-o', mode, folder]).status).toBe(0);
+  });
+});
+
+test('on a file that may not be changed an engine is refused with what to mend, and opens when it may', async (context) => {
+  const folder = mkdtempSync(join(tmpdir(), 'pleach-immutable-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, 'a.db');
+  onTestFinished(() => void spawnSync('chattr', ['-i', path]));
+  await expectRefusedWhileReadOnly(path, (isWritable) => {
+    const set = spawnSync('chattr', [isWritable ? '-i' : '+i', path], { encoding: 'utf8' });
+    if (set.status !== 0) endUnrun(context, 'immutable files', set.error?.message ?? set.stderr.trim());
+    expect(set.stderr).toBe('');
+  });
 });

@@ -213,7 +213,7 @@ const workerRowsProper: Record<string, Row<WorkerRoom>> = {
         (value) => create(room, { [key]: value }),
       ),
     ),
-    ...['maxActivitiesPerSecond', 'workflowHeapMb'].flatMap((key) =>
+    ...['maxActivitiesPerSecond', 'maxTaskQueueActivitiesPerSecond', 'workflowHeapMb'].flatMap((key) =>
       refuses(
         REFUSED,
         new RegExp(`${key} is a number above 0`),
@@ -233,14 +233,7 @@ const workerRowsProper: Record<string, Row<WorkerRoom>> = {
     ...refuses(REFUSED, /workflowFailureErrorTypes is a list of names/, noTextLists, (workflowFailureErrorTypes) =>
       create(room, { workflowFailureErrorTypes }),
     ),
-    ...[
-      'maxTaskQueueActivitiesPerSecond',
-      'workerDeploymentOptions',
-      'useVersioning',
-      'buildId',
-      'tuner',
-      'plugins',
-    ].flatMap((key) =>
+    ...['workerDeploymentOptions', 'useVersioning', 'buildId', 'tuner', 'plugins'].flatMap((key) =>
       refuses(REFUSED, new RegExp(`${key} is not carried out by this release.*: \\w+`), [5, 'x', {}], (value) =>
         create(room, { [key]: value }),
       ),

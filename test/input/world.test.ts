@@ -4,14 +4,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import {
-  Client,
-  Connection,
-  type Payload,
-  PleachError,
-  WorkflowExecutionAlreadyStartedError,
-} from '../../src/entry/client.ts';
+import { Client, type Payload, PleachError, WorkflowExecutionAlreadyStartedError } from '../../src/entry/client.ts';
 import { NativeConnection, Worker } from '../../src/entry/worker.ts';
+import { openSuite, type Suite } from '../replay/suite.ts';
 import { callMisnamed, done, talk } from './inside.ts';
 
 const workflowsPath = fileURLToPath(new URL('./inside.ts', import.meta.url));
@@ -26,26 +21,20 @@ async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
 }
 
 describe('names and data that are wrong', () => {
-  let connection: NativeConnection;
+  let suite: Suite;
   let client: Client;
-  let worker: Worker;
-  let running: Promise<void>;
   let ids = 0;
   const start = (): { workflowId: string; taskQueue: string } => ({ workflowId: `n-${++ids}`, taskQueue: 'names' });
 
   beforeAll(async () => {
-    connection = await NativeConnection.connect({ address: 'memory:names' });
-    client = new Client({ connection: await Connection.connect({ address: 'memory:names' }) });
     const activities = { bookSeat: async () => 'seat', chargeCard: async () => 'paid' };
-    worker = await Worker.create({ connection, taskQueue: 'names', workflowsPath, activities });
-    running = worker.run();
+    suite = await openSuite('memory:names', { taskQueue: 'names', workflowsPath, activities });
+    client = suite.client;
   });
 
-  afterAll(async () => {
-    worker.shutdown();
-    await running;
-    await client.connection.close();
-    await connection.close();
+  afterAll(() => {
+    const unknown = 'there is no such workflow';
+    return suite.close(8, ({ workflowType }) => (workflowType === 'tolk' ? unknown : { workflowsPath }));
   });
 
   it('an unknown workflow type blocks its run, which says the nearest names', async () => {
@@ -156,7 +145,7 @@ describe('names and data that are wrong', () => {
       };
       const taskQueue = `codec-${++ids}`;
       const own = await Worker.create({
-        connection,
+        connection: suite.connection,
         taskQueue,
         workflowsPath,
         dataConverter: { payloadCodecs: [codec] },

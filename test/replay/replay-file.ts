@@ -1,9 +1,20 @@
 import { DatabaseSync } from 'node:sqlite';
+import { expect } from 'vitest';
 import type { Segment } from '../../src/common/index.ts';
 import { type RunId, silentLog, systemClock } from '../../src/core/index.ts';
 import { loadPage } from '../../src/kernel/index.ts';
 import { SqliteStore } from '../../src/store/index.ts';
 import { bundleWorkflowCode, WorkflowContext } from '../../src/worker/index.ts';
+
+/**
+ * Replays every run that a file holds and expects the same commands of each; of one at least.
+ * @param file a database that no engine has open
+ */
+export async function expectSameInFile(file: string, workflowsPath: string): Promise<void> {
+  const { replayed, differences } = await replayFile(file, workflowsPath);
+  expect(differences).toEqual([]);
+  expect(replayed).toBeGreaterThan(0);
+}
 
 /**
  * Replays every run that a file holds, open or closed: the same code must ask for the same commands.

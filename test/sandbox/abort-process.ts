@@ -3,7 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
 import type { RunDescription } from '../../src/contract/index.ts';
+import { expectSameInFile } from '../replay/replay-file.ts';
 import type { Ask } from './abort-program.ts';
 
 const program = fileURLToPath(new URL('./abort-program.ts', import.meta.url));
@@ -92,6 +94,8 @@ export class Place {
       one.child.kill('SIGKILL');
       await one.ended;
     }
+    // What broken code asked for before it broke is what mended code asks for.
+    await expectSameInFile(this.file, fileURLToPath(new URL('./fixtures/mended-workflows.js', import.meta.url)));
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
@@ -112,4 +116,34 @@ export async function startInnocents(on: Program): Promise<void> {
 export async function innocentsEnd(on: Program): Promise<void> {
   const results = await Promise.all(INNOCENTS.map((n) => on.ask<number>({ act: 'result', workflowId: `i-${n}` })));
   if (results.join() !== INNOCENTS.join()) throw new Error(`the innocent runs came to ${results.join()}`);
+}
+
+/**
+ * A workflow of this type makes V8 abort the process that it runs in: the engine that is started again blocks its run,
+ * apart, and ends all others; mended code lets it end.
+ * @returns what the culprit came to
+ */
+export async function endOnceAndHeal(place: Place, type: string): Promise<unknown> {
+  const first = await place.run('broken-workflows.js');
+  await startInnocents(first);
+  await first.ask({ act: 'start', workflowId: CULPRIT, type, args: [] });
+  expect(await first.ended).toMatch(ABORTED);
+
+  const second = await place.run('broken-workflows.js');
+  const blocked = await second.blocked(CULPRIT);
+  expect(blocked).toMatchObject({ cause: 'SANDBOX_LOST', failure: { type: 'SandboxLost' } });
+  expect(blocked.failure.message).toMatch(APART);
+  await innocentsEnd(second);
+  expect(await second.close()).toBe(0);
+
+  // That it is blocked is remembered: after a clean end, too, it is run apart and ends nobody.
+  const third = await place.run('broken-workflows.js');
+  await third.ask({ act: 'start', workflowId: 'late', type: 'innocent', args: [3] });
+  expect(await third.ask({ act: 'result', workflowId: 'late' })).toBe(3);
+  expect(await third.close()).toBe(0);
+
+  const mended = await place.run('mended-workflows.js');
+  const result = await mended.ask({ act: 'result', workflowId: CULPRIT });
+  expect(await mended.close()).toBe(0);
+  return result;
 }

@@ -1,7 +1,17 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { NativeConnection } from '../../src/entry/worker.ts';
-import { ABORTED, APART, CULPRIT, innocentsEnd, Place, type Program, startInnocents } from './abort-process.ts';
+import { endUnrun } from '../available.ts';
+import {
+  ABORTED,
+  APART,
+  CULPRIT,
+  endOnceAndHeal,
+  innocentsEnd,
+  Place,
+  type Program,
+  startInnocents,
+} from './abort-process.ts';
 
 describe('workflow code that makes V8 abort its process', () => {
   let place: Place;
@@ -11,27 +21,7 @@ describe('workflow code that makes V8 abort its process', () => {
   afterEach(() => place.clear());
 
   it('a match without end: the engine that is started again survives it, blocks the run and ends all others', async () => {
-    const first = await place.run('broken-workflows.js');
-    await startInnocents(first);
-    await first.ask({ act: 'start', workflowId: CULPRIT, type: 'hugeMatch', args: [] });
-    expect(await first.ended).toMatch(ABORTED);
-
-    const second = await place.run('broken-workflows.js');
-    const blocked = await second.blocked(CULPRIT);
-    expect(blocked).toMatchObject({ cause: 'SANDBOX_LOST', failure: { type: 'SandboxLost' } });
-    expect(blocked.failure.message).toMatch(APART);
-    await innocentsEnd(second);
-    expect(await second.close()).toBe(0);
-
-    // That it is blocked is remembered: after a clean end, too, it is run apart and ends nobody.
-    const third = await place.run('broken-workflows.js');
-    await third.ask({ act: 'start', workflowId: 'late', type: 'innocent', args: [3] });
-    expect(await third.ask({ act: 'result', workflowId: 'late' })).toBe(3);
-    expect(await third.close()).toBe(0);
-
-    const mended = await place.run('mended-workflows.js');
-    expect(await mended.ask({ act: 'result', workflowId: CULPRIT })).toBe('mended');
-    expect(await mended.close()).toBe(0);
+    expect(await endOnceAndHeal(place, 'hugeMatch')).toBe('mended');
   }, 60_000);
 
   const askedHugely = async (act: 'query' | 'update'): Promise<Program> => {
@@ -76,23 +66,20 @@ describe('workflow code that makes V8 abort its process', () => {
     }
   }, 60_000);
 
-  it.runIf(existsSync('/proc/self/task'))(
-    'a quarantine process dies with its worker’s process',
-    async () => {
-      const second = await askedHugely('query');
-      // Asked so soon after the death of the engine before it, the query is answered apart.
-      expect(await second.ask({ act: 'query', workflowId: CULPRIT, name: 'fine' })).toBe('fine');
-      const { pid } = second.child;
-      const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean);
-      const apart = children.filter((id) => readFileSync(`/proc/${id}/cmdline`, 'utf8').includes('quarantine-process'));
-      expect(apart.length).toBe(1);
-      second.child.kill('SIGKILL');
-      await second.ended;
-      // It hears of it by its channel, and is not ours to wait for.
-      while (isAlive(apart[0]!)) await new Promise((resolve) => setTimeout(resolve, 10));
-    },
-    60_000,
-  );
+  it('a quarantine process dies with its worker’s process', async (context) => {
+    if (!existsSync('/proc/self/task')) endUnrun(context, 'procfs', 'there is no /proc to see processes in');
+    const second = await askedHugely('query');
+    // Asked so soon after the death of the engine before it, the query is answered apart.
+    expect(await second.ask({ act: 'query', workflowId: CULPRIT, name: 'fine' })).toBe('fine');
+    const { pid } = second.child;
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean);
+    const apart = children.filter((id) => readFileSync(`/proc/${id}/cmdline`, 'utf8').includes('quarantine-process'));
+    expect(apart.length).toBe(1);
+    second.child.kill('SIGKILL');
+    await second.ended;
+    // It hears of it by its channel, and is not ours to wait for.
+    while (isAlive(apart[0]!)) await new Promise((resolve) => setTimeout(resolve, 10));
+  }, 60_000);
 });
 
 /** Whether a process runs; one that has ended and that nobody has asked after yet does not. */

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Client, Connection } from '../../src/entry/client.ts';
 import { NativeConnection, Worker } from '../../src/entry/worker.ts';
+import { expectSameInFile } from '../replay/replay-file.ts';
 
 const SPIN_MS = 500;
 const HEAP_MB = 64;
@@ -36,6 +37,8 @@ describe('on a SQLite file, in one worker with one workflow thread', () => {
   afterEach(async () => {
     await client.connection.close();
     await connection.close();
+    // What broken code asked for before it broke is what mended code asks for.
+    await expectSameInFile(join(folder, 'runs.db'), fixture('mended-workflows.js'));
     rmSync(folder, { recursive: true, force: true });
   });
 

@@ -271,6 +271,11 @@ export interface Segment {
   rounds: Round[];
   /** Behaviour flags that the worker used in it, ascending; absent: none. */
   flags?: number[];
+  /**
+   * Never stored: the local activities that ended in a history which was read from events alone. Its rounds do not have
+   * the commands that asked for them.
+   */
+  endedLocals?: { seq: number; type: string }[];
 }
 
 /** A question to a run; leaves no trace in its history. */

@@ -88,31 +88,33 @@ function exact(events: readonly ReadableEvent[], layout: readonly LayoutSegment[
   }));
 }
 
-/** A local activity that was asked for in a round, by what its marker tells. */
-interface LocalActivity {
-  seq: number;
-  type: string;
-  /** The round in which its end came in. */
-  round: number;
-  segment: Segment;
-}
-
 /**
  * From events alone. A workflow task that was completed makes a segment: what came in before it was started, and what
  * follows it of the workflow's own. What came in while it was under way belongs to the next.
+ *
+ * A local activity leaves a marker when it ends and nothing when it is asked for, so no segment has the command that asked:
+ * `endedLocals` says what a replay must have been asked for instead. Whether several ended together or one after another
+ * is not told either and makes no difference, since their results are delivered one by one.
  */
 function inferred(events: readonly ReadableEvent[]): Segment[] {
   const context = new HistoryContext();
   const localSeqs = events.flatMap((event) => localActivityIn(event)?.seq ?? []).sort((a, b) => a - b);
   context.localSeqs = new Map(localSeqs.map((seq, index) => [seq, index + 1]));
   const segments: Segment[] = [];
-  const locals: LocalActivity[] = [];
+  const endedLocals: { seq: number; type: string }[] = [];
   let pending: Job[] = [];
   let ready = 0;
   let startedAt = 0;
   let lastEventId = 0;
   const open = (rounds: Round[]): void => {
-    segments.push({ seq: segments.length + 1, time: startedAt, firstEventId: lastEventId + 1, eventCount: 0, rounds });
+    segments.push({
+      seq: segments.length + 1,
+      time: startedAt,
+      firstEventId: lastEventId + 1,
+      eventCount: 0,
+      rounds,
+      endedLocals,
+    });
   };
   const reach = (eventId: number): void => {
     const segment = segments.at(-1);
@@ -122,6 +124,12 @@ function inferred(events: readonly ReadableEvent[]): Segment[] {
   };
   for (const event of events) {
     const { eventId, type } = event;
+    if (type === 'WorkflowTaskScheduled') {
+      // Results after which the workflow did nothing may have come when its task was over: they are the next one's.
+      const rounds = segments.at(-1)?.rounds ?? [];
+      if (rounds.length > 1 && rounds.at(-1)!.commands!.length === 0) pending.unshift(...rounds.pop()!.jobs);
+      continue;
+    }
     if (type === 'WorkflowTaskStarted') {
       ready = pending.length;
       startedAt = Math.max(startedAt, event.time);
@@ -162,44 +170,12 @@ function inferred(events: readonly ReadableEvent[]): Segment[] {
     const goesOn = rounds.length > 1 && last.commands!.length === 0;
     if (goesOn) last.jobs.push(job);
     else rounds.push({ jobs: [job], commands: [] });
-    locals.push({
-      seq: job.seq,
-      type: localActivityIn(event)?.type ?? '',
-      round: rounds.length - 1,
-      segment: segments.at(-1)!,
-    });
+    endedLocals.push({ seq: job.seq, type: localActivityIn(event)?.type ?? '' });
     reach(eventId);
   }
   if (pending.length > 0) {
     open([{ jobs: pending }]);
     reach(events.at(-1)!.eventId);
   }
-  scheduleLocals(locals);
   return segments;
-}
-
-/**
- * Histories of others do not tell when a local activity was asked for, only how it ended: it was at the latest in the
- * round in front of that, and no later than one that has a higher number.
- */
-function scheduleLocals(locals: readonly LocalActivity[]): void {
-  let latest: { segment: Segment; round: number } | undefined;
-  const isLater = (one: LocalActivity): boolean =>
-    latest !== undefined &&
-    (one.segment.seq > latest.segment.seq || (one.segment.seq === latest.segment.seq && one.round - 1 > latest.round));
-  for (const local of [...locals].sort((a, b) => b.seq - a.seq)) {
-    if (!isLater(local)) latest = { segment: local.segment, round: local.round - 1 };
-    const { segment, round } = latest!;
-    const command: Command = {
-      kind: 'schedule-local-activity',
-      seq: local.seq,
-      activityId: String(local.seq),
-      type: local.type,
-      input: [],
-      options: { cancellation: 'WAIT_CANCELLATION_COMPLETED' },
-    };
-    const { commands } = segment.rounds[round]!;
-    const at = commands!.findIndex((one) => one.kind === 'schedule-local-activity');
-    commands!.splice(at < 0 ? commands!.length : at, 0, command);
-  }
 }

@@ -32,6 +32,8 @@ export interface WorkerRegistration {
   activitySlots: number;
   workflowSlots: number;
   maxActivitiesPerSecond?: number;
+  /** The same for the whole queue; the worker that registers last decides. */
+  maxTaskQueueActivitiesPerSecond?: number;
   /** Tokens of attempts that are still running there. */
   runningTokens: string[];
 }

@@ -14,6 +14,7 @@ export type Table<State extends string, Event extends string> = Record<State, Re
 
 /** Where an activity stands. */
 export type ActivityPhase = 'awaiting-admission' | 'scheduled' | 'started' | 'backing-off' | 'paused' | 'closed';
+/** What may come to an activity. */
 export type ActivityEvent =
   | 'admit'
   | 'deny'
@@ -26,6 +27,7 @@ export type ActivityEvent =
   | 'resume'
   | 'edit';
 
+/** An activity: its next phase by phase and event. */
 export const ACTIVITY: Table<ActivityPhase, ActivityEvent> = {
   'awaiting-admission': {
     admit: 'scheduled',
@@ -105,8 +107,10 @@ export const ACTIVITY: Table<ActivityPhase, ActivityEvent> = {
 
 /** Where a timer stands. */
 export type TimerPhase = 'running' | 'closed';
+/** What may come to a timer. */
 export type TimerEvent = 'fire' | 'cancel';
 
+/** A timer: its next phase by phase and event. */
 export const TIMER: Table<TimerPhase, TimerEvent> = {
   running: { fire: 'closed', cancel: 'closed' },
   // A timer that fired in the same activation in which it is cancelled was durable first: the cancel is late.
@@ -115,8 +119,10 @@ export const TIMER: Table<TimerPhase, TimerEvent> = {
 
 /** Where a child stands. */
 export type ChildPhase = 'awaiting-admission' | 'starting' | 'started' | 'closed';
+/** What may come to a child. */
 export type ChildEvent = 'admit' | 'start' | 'fail-start' | 'resolve' | 'cancel';
 
+/** A child: its next phase by phase and event. */
 export const CHILD: Table<ChildPhase, ChildEvent> = {
   'awaiting-admission': {
     admit: 'starting',
@@ -132,8 +138,10 @@ export const CHILD: Table<ChildPhase, ChildEvent> = {
 
 /** Where a signal or a cancel request to another run stands. */
 export type ExternalPhase = 'sent' | 'closed';
+/** What may come to a signal or a cancel request to another run. */
 export type ExternalEvent = 'resolve';
 
+/** A signal or a cancel request to another run: its next phase by phase and event. */
 export const EXTERNAL: Table<ExternalPhase, ExternalEvent> = {
   sent: { resolve: 'closed' },
   closed: { resolve: 'refuse' },
@@ -141,8 +149,10 @@ export const EXTERNAL: Table<ExternalPhase, ExternalEvent> = {
 
 /** Where an update stands. */
 export type UpdatePhase = 'admitted' | 'accepted' | 'completed' | 'rejected';
+/** What may come to an update. */
 export type UpdateEvent = 'request' | 'accept' | 'reject' | 'complete';
 
+/** An update: its next phase by phase and event. */
 export const UPDATE: Table<UpdatePhase, UpdateEvent> = {
   admitted: { request: 'ignore', accept: 'accepted', reject: 'rejected', complete: 'refuse' },
   accepted: { request: 'ignore', accept: 'refuse', reject: 'refuse', complete: 'completed' },
@@ -150,10 +160,12 @@ export const UPDATE: Table<UpdatePhase, UpdateEvent> = {
   rejected: { request: 'ignore', accept: 'refuse', reject: 'refuse', complete: 'refuse' },
 };
 
-/** Where a run stands, and what may come to it. */
+/** Where a run stands. */
 export type RunPhase = 'open' | 'closed';
+/** What may come to a run. */
 export type RunEvent = 'job' | 'command' | 'close' | 'terminate' | 'time-out' | 'pause' | 'resume';
 
+/** A run: its next phase by phase and event. */
 export const RUN: Table<RunPhase, RunEvent> = {
   open: {
     job: 'open',

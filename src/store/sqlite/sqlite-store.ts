@@ -32,6 +32,7 @@ const SEQS_KEPT_MAX = 20_000;
  */
 export class SqliteStore implements Store {
   readonly identity: StoreIdentity;
+  readonly #path: string;
   readonly #db: DatabaseSync;
   readonly #clock: Clock;
   readonly #sql: ReturnType<typeof prepareAll>;
@@ -44,6 +45,7 @@ export class SqliteStore implements Store {
   constructor(path: string, clock: Clock, options: OpenOptions = {}) {
     const { db, identity } = openFile(path, options);
     this.#db = db;
+    this.#path = path;
     this.identity = identity;
     this.#clock = clock;
     try {
@@ -334,7 +336,7 @@ export class SqliteStore implements Store {
     try {
       return work();
     } catch (error) {
-      throw storeError(doing, error);
+      throw storeError(`${doing} (${this.#path})`, error);
     }
   }
 
@@ -348,7 +350,7 @@ export class SqliteStore implements Store {
       // On a full disk SQLite has rolled back by itself, and a second rollback would hide the cause.
       if (this.#db.isOpen && this.#db.isTransaction) this.#sql.rollback.run();
       this.#forgetEnds();
-      throw storeError(doing, error);
+      throw storeError(`${doing} (${this.#path})`, error);
     }
   }
 }

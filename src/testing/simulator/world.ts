@@ -58,8 +58,9 @@ export interface WorldReport {
   trace: string[];
 }
 
-/** What a world goes on for: new workflows begin, and things go wrong, until both are reached. */
+/** The activations that a world goes on for: new workflows begin until this and the faults are reached. */
 export const WORLD_ACTIVATIONS_MIN = 200;
+/** The faults that a world goes on for, of those that changed what came after. */
 export const WORLD_FAULTS_MIN = 10;
 
 const TTL_MS = 2_000;

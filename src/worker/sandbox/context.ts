@@ -14,7 +14,7 @@ import type {
 } from '../../common/index.ts';
 import { LIMITS, type Log } from '../../core/index.ts';
 import type { BundleTable, WorkflowBundle } from './bundle.ts';
-import { difference } from './difference.ts';
+import { difference, isTold, unaskedLocal } from './difference.ts';
 import { installGlobals, type RealmHost } from './realm-globals.ts';
 import { type BeginFields, makeRealm, type Realm } from './realm-runtime.ts';
 
@@ -95,6 +95,8 @@ export class WorkflowContext {
   /** Activations that each instance has lived through. */
   readonly #stands = new Map<string, number>();
   readonly #rejected = new Map<string, unknown>();
+  /** Instances whose function has ended. */
+  readonly #closed = new Set<string>();
 
   /** @param options.sharesModules a planted bug: what one run's modules hold is seen by every other */
   constructor(
@@ -132,6 +134,11 @@ export class WorkflowContext {
     return this.#stands.get(runId);
   }
 
+  /** Whether an instance has said how its run ends: it is of no use any more. */
+  isClosed(runId: string): boolean {
+    return this.#closed.has(runId);
+  }
+
   get size(): number {
     return this.#stands.size;
   }
@@ -139,6 +146,7 @@ export class WorkflowContext {
   evict(runId: string): void {
     this.#stands.delete(runId);
     this.#rejected.delete(runId);
+    this.#closed.delete(runId);
     this.#realm.drop(runId);
   }
 
@@ -209,6 +217,7 @@ export class WorkflowContext {
       return JSON.parse(realm.finish(runId)) as RoundResult & { failure?: RoundFailure };
     });
     realm.leave(runId);
+    if (answer.closed) this.#closed.add(runId);
     if (answer.failure) return { cause: answer.failure.cause, failure: this.#mapped(answer.failure.failure) };
     return answer;
   }
@@ -273,6 +282,7 @@ export class WorkflowContext {
     this.evict(runId);
     const undelivered: WorkflowJob[] = [];
     let pendingLocal: LocalCommand[] = [];
+    const askedLocals = new Map<number, string>();
     let length = 0;
     let bytes = 0;
     for (const segment of segments) {
@@ -299,7 +309,12 @@ export class WorkflowContext {
         }
         const answer = this.round(runId, jobs, isLocal ? undefined : fields);
         if ('cause' in answer) return { failure: answer };
-        const mismatch = difference(round.commands, answer.commands);
+        for (const command of answer.commands)
+          if (command.kind === 'schedule-local-activity') askedLocals.set(command.seq, command.type);
+        const mismatch = segment.endedLocals
+          ? (unaskedLocal(segment.endedLocals, jobs, askedLocals) ??
+            difference(round.commands, answer.commands.filter(isTold)))
+          : difference(round.commands, answer.commands);
         if (mismatch !== undefined) {
           return {
             failure: {

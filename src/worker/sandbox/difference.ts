@@ -1,4 +1,4 @@
-import type { Command } from '../../common/index.ts';
+import type { Command, WorkflowJob } from '../../common/index.ts';
 
 /** What makes a command the same command: kind, number and names; payloads and time-outs may differ. */
 function identity(command: Command): string {
@@ -27,6 +27,31 @@ function identity(command: Command): string {
 
 /** Details are text for people: nothing follows from them, and the field's histories do not have them. */
 const isRecorded = ({ kind }: Command): boolean => kind !== 'set-details';
+
+/** Whether events tell of a command: of local activities they tell only the end. */
+export const isTold = ({ kind }: Command): boolean =>
+  kind !== 'schedule-local-activity' && kind !== 'cancel-local-activity';
+
+/**
+ * Holds the ends of local activities, as events tell them, to what the code has asked for by then.
+ * @param asked the type by number
+ * @returns a sentence with the first that was not asked for; undefined where there is none
+ */
+export function unaskedLocal(
+  ended: readonly { seq: number; type: string }[],
+  jobs: readonly WorkflowJob[],
+  asked: ReadonlyMap<number, string>,
+): string | undefined {
+  for (const job of jobs) {
+    if (job.kind !== 'local-activity-resolved') continue;
+    const type = ended.find(({ seq }) => seq === job.seq)?.type ?? '';
+    const own = asked.get(job.seq);
+    if (own !== undefined && (own === type || type === '')) continue;
+    const code = own === undefined ? 'the code has not asked for it' : `the code has asked for ${own}`;
+    return `Nondeterminism error: the history has the end of local activity ${job.seq} ${type} where ${code}. Wrap the change in patched('…'), or let runs of the old code end first`;
+  }
+  return undefined;
+}
 
 const SHOWN = 5;
 

@@ -1,5 +1,5 @@
-import type { WireOutcome } from '../../common/index.ts';
-import { assert, type Log, systemClock } from '../../core/index.ts';
+import { assert, systemClock } from '../../core/index.ts';
+import { farHost } from './far-host.ts';
 import type { QuarantineBegin, ToQuarantine } from './quarantine.ts';
 import { culpritResult, type EndedFor, type FromSandbox, SandboxThread } from './sandboxes.ts';
 
@@ -7,8 +7,6 @@ import { culpritResult, type EndedFor, type FromSandbox, SandboxThread } from '.
  * A quarantine process: an ordinary watched sandbox thread behind a channel to the worker's process. Code that spins or
  * fills its heap ends the thread, and is answered for from here; what makes V8 abort ends this process and no other.
  */
-const locals = new Map<number, (outcome: WireOutcome) => void>();
-let calls = 0;
 let sandbox: { thread: SandboxThread; begin: QuarantineBegin; endedFor: EndedFor } | undefined;
 
 function say(message: FromSandbox): void {
@@ -16,29 +14,16 @@ function say(message: FromSandbox): void {
   process.send?.(message, () => undefined);
 }
 
-const log: Log = {
-  debug: (message, fields) => say({ kind: 'log', level: 'debug', message, fields }),
-  info: (message, fields) => say({ kind: 'log', level: 'info', message, fields }),
-  warn: (message, fields) => say({ kind: 'log', level: 'warn', message, fields }),
-  error: (message, fields) => say({ kind: 'log', level: 'error', message, fields }),
-};
+const { localDone, ...host } = farHost(say);
 
 function begin(given: QuarantineBegin): void {
   const { kind: _kind, ...options } = given;
   const thread = new SandboxThread(
     {
       ...options,
-      log,
+      ...host,
       clock: systemClock,
       threads: 1,
-      runLocalActivity: (activity) =>
-        new Promise((resolve) => {
-          const call = ++calls;
-          locals.set(call, resolve);
-          say({ kind: 'local', call, activity });
-        }),
-      cancelLocalActivity: (runId, seq) => say({ kind: 'local-cancel', runId, seq }),
-      localResolved: (runId, seq, attempt, outcome) => say({ kind: 'local-resolved', runId, seq, attempt, outcome }),
     },
     (_runId, why) => {
       if (sandbox) sandbox.endedFor = why;
@@ -63,12 +48,9 @@ function receive(message: ToQuarantine): void {
       });
       return;
     }
-    case 'local-done': {
-      const resolve = locals.get(message.call);
-      locals.delete(message.call);
-      resolve?.(message.outcome);
+    case 'local-done':
+      localDone(message.call, message.outcome);
       return;
-    }
     default:
       held.thread.post(message);
   }

@@ -1,12 +1,4 @@
-import {
-  type Activation,
-  type ActivationResult,
-  CLOSING_COMMANDS,
-  type Command,
-  type Segment,
-  type WireOutcome,
-  type WorkflowJob,
-} from '../../common/index.ts';
+import type { Activation, ActivationResult, Command, Segment, WireOutcome, WorkflowJob } from '../../common/index.ts';
 import type { Clock, Log } from '../../core/index.ts';
 import type { WorkflowBundle } from './bundle.ts';
 import { type Replayed, type RoundResult, suggests, WorkflowContext } from './context.ts';
@@ -45,13 +37,6 @@ const LOCAL_SHARE = 0.8;
 
 /** How long a replay goes on before other runs have their turn, in milliseconds. */
 const REPLAY_SLICE_MS = 10;
-
-/** Whether the run ends with it: its instance is of no use any more. */
-function isClosing(result: ActivationResult): boolean {
-  return result.status === 'done' && result.rounds.at(-1)!.commands.some(({ kind }) => CLOSING.has(kind));
-}
-
-const CLOSING: ReadonlySet<Command['kind']> = new Set(CLOSING_COMMANDS);
 
 interface Local {
   outcome: WireOutcome | undefined;
@@ -106,7 +91,8 @@ export class ActivationRunner {
     try {
       const result = await this.#run(activation);
       if (!isCurrent()) return { status: 'miss' };
-      if (result.status === 'failed' || activation.readOnly || isClosing(result)) this.evict(runId);
+      const isOver = result.status === 'failed' || activation.readOnly || this.#context.isClosed(runId);
+      if (isOver) this.evict(runId);
       else if (result.status === 'done') this.#remember(runId);
       return result;
     } finally {

@@ -1,7 +1,8 @@
 import { parentPort } from 'node:worker_threads';
-import type { Activation, ActivationResult, WireOutcome } from '../../common/index.ts';
+import type { Activation, ActivationResult } from '../../common/index.ts';
 import type { FromKernel, ToKernel } from '../../contract/index.ts';
-import { assert, type Log, systemClock } from '../../core/index.ts';
+import { assert, systemClock } from '../../core/index.ts';
+import { farHost } from './far-host.ts';
 import { ActivationRunner } from './runner.ts';
 import type { BeginSandbox, FromSandbox, RouteToSandbox, ToSandbox } from './sandboxes.ts';
 import { Watched } from './watched.ts';
@@ -24,8 +25,6 @@ const begin = await new Promise<BeginSandbox>((resolve) => {
 const { bundle, maxCachedRuns, failureErrorTypes, watched } = begin;
 const shared = new Watched(watched);
 let waiting: FromSandbox[] = [];
-let calls = 0;
-const locals = new Map<number, (outcome: WireOutcome) => void>();
 
 function say(message: FromSandbox): void {
   waiting.push(message);
@@ -37,29 +36,15 @@ function say(message: FromSandbox): void {
   });
 }
 
-const log: Log = {
-  debug: (message, fields) => say({ kind: 'log', level: 'debug', message, fields }),
-  info: (message, fields) => say({ kind: 'log', level: 'info', message, fields }),
-  warn: (message, fields) => say({ kind: 'log', level: 'warn', message, fields }),
-  error: (message, fields) => say({ kind: 'log', level: 'error', message, fields }),
-};
-
+const { localDone, ...own } = farHost(say);
 let turning: Promise<void> | undefined;
 
 const runner = new ActivationRunner({
+  ...own,
   bundle,
-  log,
   clock: systemClock,
   maxCachedRuns,
   failureErrorTypes,
-  runLocalActivity: (activity) =>
-    new Promise((resolve) => {
-      const call = ++calls;
-      locals.set(call, resolve);
-      say({ kind: 'local', call, activity });
-    }),
-  cancelLocalActivity: (runId, seq) => say({ kind: 'local-cancel', runId, seq }),
-  localResolved: (runId, seq, attempt, outcome) => say({ kind: 'local-resolved', runId, seq, attempt, outcome }),
   watch: (runId) => (runId === undefined ? shared.leave() : shared.enter(runId)),
   // All activations of one slice share a turn, and their results a message.
   turn: () => {
@@ -157,12 +142,9 @@ take = (given) => {
         quietAsked = true;
         tellQuiet();
         break;
-      case 'local-done': {
-        const resolve = locals.get(message.call);
-        locals.delete(message.call);
-        resolve?.(message.outcome);
+      case 'local-done':
+        localDone(message.call, message.outcome);
         break;
-      }
     }
   }
   if (!slicing) slice();
