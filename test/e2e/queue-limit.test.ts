@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { Client, Connection } from '../../src/entry/client.ts';
 import { NativeConnection, Worker } from '../../src/entry/worker.ts';
+import { Histories } from '../replay/histories.ts';
 import * as workflows from './workflows.ts';
 
 const PER_SECOND = 40;
@@ -17,7 +18,11 @@ for (const address of ['memory:limit', `sqlite:${join(folder, 'limit.db')}`]) {
     for (const round of [0, 1]) {
       const begun: number[] = [];
       const connection = await NativeConnection.connect({ address });
-      const client = new Client({ connection: await Connection.connect({ address }) });
+      const histories = new Histories();
+      const client = new Client({
+        connection: await Connection.connect({ address }),
+        interceptors: { workflow: [histories.interceptor] },
+      });
       const fromMs = performance.now();
       const workers = await Promise.all(
         [0, 1].map((n) =>
@@ -39,6 +44,7 @@ for (const address of ['memory:limit', `sqlite:${join(folder, 'limit.db')}`]) {
       });
       for (const worker of workers) worker.shutdown();
       await Promise.all(running);
+      await histories.expectSame(client, () => ({ workflowsPath }), 1);
       await client.connection.close();
       await connection.close();
       expect(begun).toHaveLength(20);
