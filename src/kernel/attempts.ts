@@ -186,10 +186,11 @@ export class Attempts {
   serve(queue: Queue): void {
     for (;;) {
       if (queue.waitingCount === 0) return;
-      const free = queue.activityWorker(this.#node.clock.monotonicMs(), false);
+      const nowMs = this.#node.clock.monotonicMs();
+      const free = queue.activityWorker(nowMs, false);
       const worker = free ?? queue.expectedWorker();
       if (!worker) {
-        this.#waitForRates(queue);
+        this.#waitForRates(queue, nowMs);
         return;
       }
       const task = queue.take()!;
@@ -214,8 +215,8 @@ export class Attempts {
     return activity.phase === 'started' && activity.token !== undefined && this.#holders.has(activity.token);
   }
 
-  #waitForRates(queue: Queue): void {
-    const nowMs = this.#node.clock.monotonicMs();
+  /** @param nowMs when it was found that none is free: a moment later a limit may allow one, and nobody would come for it */
+  #waitForRates(queue: Queue, nowMs: number): void {
     const rates = [queue.rate, ...queue.workers.map(({ rate }) => rate)];
     for (const rate of rates) {
       const delayMs = rate && !this.#rateWaits.has(rate) ? rate.delayMs(nowMs) : 0;
