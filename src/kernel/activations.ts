@@ -13,6 +13,7 @@ import {
 } from '../common/index.ts';
 import { LIMITS, messageOf, PleachError, type Wait } from '../core/index.ts';
 import { decideAdmissions } from './admit-commands.ts';
+import { hasAttributes, runAttributes } from './attribute-values.ts';
 import { closedError } from './closed-error.ts';
 import { closeRun } from './close-run.ts';
 import type { JournalEntry, OutMessage } from './journal.ts';
@@ -554,8 +555,13 @@ export class Activations {
     options: { arrivals: Arrival[]; messages?: OutMessage[]; durable?: Effect; refused?: (error: PleachError) => void },
   ): void {
     const node = this.#node;
-    const { format, body } = encodeBody(segment.rounds, segment.flags);
-    run.state.bytes += body.length;
+    const { format, body, bytes, blobs } = encodeBody(
+      { run: run.id, seq: segment.seq },
+      segment.rounds,
+      segment.flags,
+      node.blobBytesMin,
+    );
+    run.state.bytes += bytes;
     run.committing = true;
     run.writing = options.arrivals;
     this.counts.segments++;
@@ -579,6 +585,7 @@ export class Activations {
         },
       ],
       messages,
+      ...(blobs.length > 0 ? { blobs: [...blobs] } : {}),
       ...(inboxDone.length > 0 ? { inboxDone } : {}),
       durable: (messages) => {
         if (run.dropped) return;
@@ -607,6 +614,11 @@ export class Activations {
         this.#readAnew(run, options.arrivals, error);
       },
     };
+    const { searchAttributes } = run.state;
+    if (searchAttributes !== run.attributes) {
+      run.attributes = searchAttributes;
+      if (hasAttributes(searchAttributes)) entry.attributes = [runAttributes(run, searchAttributes)];
+    }
     const afterClose = run.state.closing ? closeRun(node, run, entry) : undefined;
     if (node.plantedBug === 'acknowledge-before-commit')
       for (const arrival of options.arrivals) arrival.acknowledged?.();

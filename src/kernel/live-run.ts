@@ -1,4 +1,4 @@
-import type { Job, WireQuery, WireQueryResult } from '../common/index.ts';
+import type { Job, WirePayloadMap, WireQuery, WireQueryResult } from '../common/index.ts';
 import type { RunResult, UpdateAnswer, UpdateStage } from '../contract/index.ts';
 import type { Partition, PleachError, RunId } from '../core/index.ts';
 import type { InboxKey, RunRow } from '../store/index.ts';
@@ -79,6 +79,8 @@ export class LiveRun {
   /** The row has not been written yet: the next commit does. */
   unwritten: boolean;
   state: RunState = emptyState();
+  /** The search attributes whose rows are written, or will be with the next commit. */
+  attributes: WirePayloadMap = this.state.searchAttributes;
   arrived: Arrival[] = [];
   queries: WaitingQuery[] = [];
   activating: Activating | undefined;
