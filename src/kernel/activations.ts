@@ -6,6 +6,7 @@ import {
   type Job,
   type Round,
   type Segment,
+  type Told,
   type WireFailure,
   type WireOutcome,
   type WireQueryResult,
@@ -225,6 +226,7 @@ export class Activations {
       queries: run.queries.splice(0),
       sentAtMs: node.clock.monotonicMs(),
       time: Math.max(run.state.time, node.now()),
+      told: undefined,
       timeoutMs: start?.taskTimeoutMs ?? LIMITS.workflowTaskTimeoutMs,
       loading: false,
       jobsDurable: arrivals.length === 0,
@@ -266,6 +268,7 @@ export class Activations {
     const jobs: WorkflowJob[] = state.undelivered.slice(0, activating.delivered);
     // Sent again after a miss, its jobs may be durable by now: then they are among the undelivered.
     if (!activating.jobsDurable) for (const { job } of activating.arrivals) if (isDelivered(job)) jobs.push(job);
+    activating.told = { time: activating.time, historyLength: state.eventCount, historyBytes: state.bytes };
     const activation: Activation = {
       runId: run.id,
       workflowId: run.workflowId,
@@ -273,9 +276,7 @@ export class Activations {
       type: start.type,
       token: activating.token,
       baseSeq: state.activations,
-      time: activating.time,
-      historyLength: state.eventCount,
-      historyBytes: state.bytes,
+      ...activating.told,
       timeoutMs: activating.timeoutMs,
       jobs,
     };
@@ -383,6 +384,7 @@ export class Activations {
         jobs: kept,
         commands,
         ...(activating.delivered < state.undelivered.length ? { delivered: activating.delivered } : {}),
+        ...(isAsTold(state, activating.told) ? {} : { told: activating.told! }),
       },
       ...rounds.slice(1).map((round) => ({ jobs: [...round.jobs], commands: round.commands })),
     ];
@@ -946,6 +948,14 @@ export class Activations {
     run.arrived.push(arrival);
     this.pump(run);
   }
+}
+
+/** Whether the segments in front of an answer say what its activation was told. */
+function isAsTold(state: LiveRun['state'], told: Told | undefined): boolean {
+  return (
+    told === undefined ||
+    (state.time <= told.time && state.eventCount === told.historyLength && state.bytes === told.historyBytes)
+  );
 }
 
 /** Refuses commands that leave more open at once than a run may have. */

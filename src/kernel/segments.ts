@@ -85,7 +85,8 @@ export function readSegment(row: SegmentRow): ReadSegment {
       rounds,
     };
     if (flags) segment.flags = flags;
-    return { segment, bytes: bytes ?? row.body.length, hasApart: blobs !== undefined };
+    segment.bytes = bytes ?? row.body.length;
+    return { segment, bytes: segment.bytes, hasApart: blobs !== undefined };
   } catch (error) {
     throw new PleachError(
       'HISTORY_UNREADABLE',
