@@ -4,13 +4,13 @@
 export const LIMITS = {
   /** Activations in one commit: past it, latency of the first grows with no gain in throughput. */
   commitActivationsMax: 500,
-  /** Bytes of segment bodies in one commit. */
+  /** Bytes of segment bodies and blobs in one commit. */
   commitBytesMax: 2 * 1024 * 1024,
   /** Jobs that wait for an activation on one node before new work is refused. */
   waitingJobsMax: 10_000,
   /** Bytes of waiting jobs on one node before new work is refused. */
   waitingBytesMax: 64 * 1024 * 1024,
-  /** Bytes of one payload above which it is stored apart, as a blob. */
+  /** Bytes of one payload above which it is stored apart, as a blob: a segment is folded and paged without it. */
   blobBytesMin: 64 * 1024,
   /** Bytes of all payloads of one request. */
   requestBytesMax: 32 * 1024 * 1024,
@@ -61,6 +61,8 @@ export const LIMITS = {
   pingMs: 5_000,
   /** Segments in one page of history to a worker. */
   historyPageSegments: 500,
+  /** Bytes in one such page, large payloads and all; a segment that has more is a page alone. */
+  historyPageBytes: 32 * 1024 * 1024,
   /** Histories that a fold has read and that are kept for the replay after it, together. */
   keptRowsBytes: 16 * 1024 * 1024,
 } as const;

@@ -6,6 +6,7 @@ import {
   type Job,
   type Round,
   type Segment,
+  type Told,
   type WireFailure,
   type WireOutcome,
   type WireQueryResult,
@@ -13,6 +14,7 @@ import {
 } from '../common/index.ts';
 import { LIMITS, messageOf, PleachError, type Wait } from '../core/index.ts';
 import { decideAdmissions } from './admit-commands.ts';
+import { hasAttributes, runAttributes } from './attribute-values.ts';
 import { closedError } from './closed-error.ts';
 import { closeRun } from './close-run.ts';
 import type { JournalEntry, OutMessage } from './journal.ts';
@@ -224,6 +226,7 @@ export class Activations {
       queries: run.queries.splice(0),
       sentAtMs: node.clock.monotonicMs(),
       time: Math.max(run.state.time, node.now()),
+      told: undefined,
       timeoutMs: start?.taskTimeoutMs ?? LIMITS.workflowTaskTimeoutMs,
       loading: false,
       jobsDurable: arrivals.length === 0,
@@ -265,6 +268,7 @@ export class Activations {
     const jobs: WorkflowJob[] = state.undelivered.slice(0, activating.delivered);
     // Sent again after a miss, its jobs may be durable by now: then they are among the undelivered.
     if (!activating.jobsDurable) for (const { job } of activating.arrivals) if (isDelivered(job)) jobs.push(job);
+    activating.told = { time: activating.time, historyLength: state.eventCount, historyBytes: state.bytes };
     const activation: Activation = {
       runId: run.id,
       workflowId: run.workflowId,
@@ -272,9 +276,7 @@ export class Activations {
       type: start.type,
       token: activating.token,
       baseSeq: state.activations,
-      time: activating.time,
-      historyLength: state.eventCount,
-      historyBytes: state.bytes,
+      ...activating.told,
       timeoutMs: activating.timeoutMs,
       jobs,
     };
@@ -382,6 +384,7 @@ export class Activations {
         jobs: kept,
         commands,
         ...(activating.delivered < state.undelivered.length ? { delivered: activating.delivered } : {}),
+        ...(isAsTold(state, activating.told) ? {} : { told: activating.told! }),
       },
       ...rounds.slice(1).map((round) => ({ jobs: [...round.jobs], commands: round.commands })),
     ];
@@ -554,8 +557,13 @@ export class Activations {
     options: { arrivals: Arrival[]; messages?: OutMessage[]; durable?: Effect; refused?: (error: PleachError) => void },
   ): void {
     const node = this.#node;
-    const { format, body } = encodeBody(segment.rounds, segment.flags);
-    run.state.bytes += body.length;
+    const { format, body, bytes, blobs } = encodeBody(
+      { run: run.id, seq: segment.seq },
+      segment.rounds,
+      segment.flags,
+      node.blobBytesMin,
+    );
+    run.state.bytes += bytes;
     run.committing = true;
     run.writing = options.arrivals;
     this.counts.segments++;
@@ -581,6 +589,7 @@ export class Activations {
         },
       ],
       messages,
+      ...(blobs.length > 0 ? { blobs: [...blobs] } : {}),
       ...(inboxDone.length > 0 ? { inboxDone } : {}),
       durable: (messages) => {
         if (run.dropped) return;
@@ -609,6 +618,11 @@ export class Activations {
         this.#readAnew(run, options.arrivals, error);
       },
     };
+    const { searchAttributes } = run.state;
+    if (searchAttributes !== run.attributes) {
+      run.attributes = searchAttributes;
+      if (hasAttributes(searchAttributes)) entry.attributes = [runAttributes(run, searchAttributes)];
+    }
     const afterClose = run.state.closing ? closeRun(node, run, entry) : undefined;
     if (node.plantedBug === 'acknowledge-before-commit')
       for (const arrival of options.arrivals) arrival.acknowledged?.();
@@ -936,6 +950,14 @@ export class Activations {
     run.arrived.push(arrival);
     this.pump(run);
   }
+}
+
+/** Whether the segments in front of an answer say what its activation was told. */
+function isAsTold(state: LiveRun['state'], told: Told | undefined): boolean {
+  return (
+    told === undefined ||
+    (state.time <= told.time && state.eventCount === told.historyLength && state.bytes === told.historyBytes)
+  );
 }
 
 /** Refuses commands that leave more open at once than a run may have. */

@@ -13,7 +13,7 @@ import { type Arrival, findUndurable, type LiveRun } from './live-run.ts';
 import type { ActivityState } from './machine/state.ts';
 import type { KernelNode } from './node.ts';
 import type { Rate } from './rate.ts';
-import { hasSlot, learnAttempt, type Queue, type WorkerHandle } from './workers.ts';
+import { hasSlot, learnAttempt, learnMissedSlot, type Queue, type WorkerHandle } from './workers.ts';
 
 /** What an attempt row holds: what the segments do not say. */
 interface AttemptBody {
@@ -119,6 +119,7 @@ export class Attempts {
       worker.expecting.add(begin);
       wait = clock.after(EXPECTED_MS, () => {
         leaveLine();
+        learnMissedSlot(worker);
         if (!isWanted()) return;
         this.#standInLine(run, activity);
       });
@@ -192,10 +193,11 @@ export class Attempts {
   serve(queue: Queue): void {
     for (;;) {
       if (queue.waitingCount === 0) return;
-      const free = queue.activityWorker(this.#node.clock.monotonicMs(), false);
+      const nowMs = this.#node.clock.monotonicMs();
+      const free = queue.activityWorker(nowMs, false);
       const worker = free ?? queue.expectedWorker();
       if (!worker) {
-        this.#waitForRates(queue);
+        this.#waitForRates(queue, nowMs);
         return;
       }
       const task = queue.take()!;
@@ -221,8 +223,8 @@ export class Attempts {
     return activity.phase === 'started' && activity.token !== undefined && this.#holders.has(activity.token);
   }
 
-  #waitForRates(queue: Queue): void {
-    const nowMs = this.#node.clock.monotonicMs();
+  /** @param nowMs when it was found that none is free: a moment later a limit may allow one, and nobody would come for it */
+  #waitForRates(queue: Queue, nowMs: number): void {
     const rates = [queue.rate, ...queue.workers.map(({ rate }) => rate)];
     for (const rate of rates) {
       const delayMs = rate && !this.#rateWaits.has(rate) ? rate.delayMs(nowMs) : 0;

@@ -1,6 +1,7 @@
 import { decideRetry, type Job, type StartJob, type WireOutcome } from '../common/index.ts';
 import { assert, LIMITS, PleachError, type RunId } from '../core/index.ts';
-import type { RunRow } from '../store/index.ts';
+import type { BlobRow, RunRow } from '../store/index.ts';
+import { hasAttributes, runAttributes } from './attribute-values.ts';
 import { closedError } from './closed-error.ts';
 import type { JournalEntry } from './journal.ts';
 import type { Arrival, LiveRun } from './live-run.ts';
@@ -34,6 +35,12 @@ export function closeRun(node: KernelNode, run: LiveRun, entry: JournalEntry): (
   if (next) {
     entry.newRuns = [next.row];
     entry.segments.push(next.segment);
+    const { searchAttributes } = next.start;
+    if (hasAttributes(searchAttributes)) {
+      const rows = runAttributes({ id: next.row.run, namespace: run.namespace }, searchAttributes);
+      entry.attributes = [...(entry.attributes ?? []), rows];
+    }
+    if (next.blobs.length > 0) entry.blobs = [...(entry.blobs ?? []), ...next.blobs];
   }
   if (node.plantedBug === 'close-without-event' && node.random.fraction() < 0.2) entry.segments.shift();
   return () => {
@@ -69,11 +76,10 @@ function refuse(node: KernelNode, run: LiveRun, arrivals: Arrival[]): void {
 /** The planted bug of that name. */
 function appendAfterClose(node: KernelNode, run: LiveRun): void {
   const { seq, eventCount, time } = run.state;
+  const { format, body } = encodeBody({ run: run.id, seq: seq + 1 }, [], undefined);
   node.journal.append({
     partition: run.partition,
-    segments: [
-      { run: run.id, seq: seq + 1, firstEventId: eventCount + 1, eventCount: 0, time, ...encodeBody([], undefined) },
-    ],
+    segments: [{ run: run.id, seq: seq + 1, firstEventId: eventCount + 1, eventCount: 0, time, format, body }],
     durable: () => undefined,
     refused: () => undefined,
   });
@@ -82,6 +88,10 @@ function appendAfterClose(node: KernelNode, run: LiveRun): void {
 interface Successor {
   row: RunRow;
   segment: JournalEntry['segments'][number];
+  /** What was handed over is the next run's own, large payloads too: each run's go with it. */
+  blobs: readonly BlobRow[];
+  /** Of the segment, blobs and all. */
+  bytes: number;
   start: StartJob;
   time: number;
 }
@@ -101,8 +111,9 @@ function admitSuccessor(
   applySegment(
     run.state,
     { seq: 1, time: next.time, firstEventId: 1, eventCount: 1, rounds: [{ jobs: [next.start] }] },
-    next.segment.body.length,
+    next.bytes,
   );
+  run.attributes = run.state.searchAttributes;
   node.activations.armRun(run);
   // What came for the closed run and was not acknowledged goes to the run that goes on; answers to its own calls do not.
   for (const [updateId, waiters] of updateWaiters)
@@ -168,7 +179,8 @@ function successorOf(node: KernelNode, run: LiveRun, start: StartJob, closing: C
   }
   if (!job) return undefined;
   const time = node.now();
-  const { format, body } = encodeBody([{ jobs: [job] satisfies Job[] }], undefined);
+  const rounds = [{ jobs: [job] satisfies Job[] }];
+  const { format, body, bytes, blobs } = encodeBody({ run: runId, seq: 1 }, rounds, undefined, node.blobBytesMin);
   return {
     start: job,
     time,
@@ -187,6 +199,8 @@ function successorOf(node: KernelNode, run: LiveRun, start: StartJob, closing: C
       wakeAt: undefined,
     },
     segment: { run: runId, seq: 1, format, firstEventId: 1, eventCount: 1, time, body },
+    blobs,
+    bytes,
   };
 }
 

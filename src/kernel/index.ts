@@ -11,7 +11,7 @@
  * that it causes; when its commit returns, callers are answered, activities start and messages are delivered. Nothing
  * of that happens before.
  *
- * It promises I1 to I17 of ARCHITECTURE.md. It never imports workflow code, never decodes a payload, and takes time,
+ * It promises I1 to I17 of ARCHITECTURE.md. It never imports workflow code, decodes no payload but search attributes, and takes time,
  * randomness, the store and its channels as ports, which is how the simulator owns the world it runs in.
  *
  * When the world fails: a commit of unknown outcome is found out under a new epoch before anything else; a known
@@ -19,6 +19,8 @@
  * node at once, with nothing more said. A failing workflow task blocks its run, visibly, and never fails it.
  */
 export * from './admission.ts';
+export * from './attribute-values.ts';
+export { Apart } from './blobs.ts';
 export * from './deadlines.ts';
 export * from './machine/fold.ts';
 export * from './machine/state.ts';

@@ -1,6 +1,16 @@
 import type { Clock, Log, Partition } from '../core/index.ts';
 import { LIMITS, messageOf, PleachError } from '../core/index.ts';
-import type { AttemptRow, InboxKey, Lease, RunChange, RunRow, SegmentRow, Store } from '../store/index.ts';
+import type {
+  AttemptRow,
+  BlobRow,
+  InboxKey,
+  Lease,
+  RunAttributes,
+  RunChange,
+  RunRow,
+  SegmentRow,
+  Store,
+} from '../store/index.ts';
 import { type Batch, emptyBatch } from '../store/index.ts';
 import type { PlantedBug } from './planted-bugs.ts';
 
@@ -18,8 +28,12 @@ export interface JournalEntry {
   partition: Partition;
   /** In order; the journal gives them their positions. */
   segments: Omit<SegmentRow, 'pos' | 'partition'>[];
+  /** What the segments name; never in another commit than theirs. */
+  blobs?: BlobRow[];
   runChange?: RunChange;
   newRuns?: RunRow[];
+  /** Search attributes that its segments have set or changed. */
+  attributes?: RunAttributes[];
   messages?: OutMessage[];
   inboxDone?: InboxKey[];
   attempts?: AttemptRow[];
@@ -193,6 +207,7 @@ export class Journal {
     for (const entry of this.#queue) {
       if (count >= LIMITS.commitActivationsMax || (count > 0 && bytes > LIMITS.commitBytesMax)) break;
       for (const segment of entry.segments) bytes += segment.body.length;
+      if (entry.blobs) for (const blob of entry.blobs) bytes += blob.body.length;
       count++;
     }
     this.counts.bytes += bytes;
@@ -314,8 +329,10 @@ export class Journal {
         batch.segments.push({ ...segment, partition: entry.partition, pos });
       }
       if (entry.segments.length > 0) heads.set(entry.partition, pos);
+      if (entry.blobs) batch.blobs.push(...entry.blobs);
       if (entry.runChange) batch.runChanges.push(entry.runChange);
       if (entry.newRuns) batch.newRuns.push(...entry.newRuns);
+      if (entry.attributes) batch.attributes.push(...entry.attributes);
       if (entry.inboxDone) batch.inboxDone.push(...entry.inboxDone);
       if (entry.attempts) batch.attempts.push(...entry.attempts);
       if (entry.attemptsDone) batch.attemptsDone.push(...entry.attemptsDone);

@@ -1,4 +1,4 @@
-import type { Job, WireQuery, WireQueryResult } from '../common/index.ts';
+import type { Job, Told, WirePayloadMap, WireQuery, WireQueryResult } from '../common/index.ts';
 import type { RunResult, UpdateAnswer, UpdateStage } from '../contract/index.ts';
 import type { Partition, PleachError, RunId } from '../core/index.ts';
 import type { InboxKey, RunRow } from '../store/index.ts';
@@ -54,6 +54,8 @@ export interface Activating {
   queries: WaitingQuery[];
   sentAtMs: number;
   time: number;
+  /** What the code is told; set when it is sent. */
+  told: Told | undefined;
   timeoutMs: number;
   /** The history is being loaded; nothing was sent yet. */
   loading: boolean;
@@ -79,6 +81,8 @@ export class LiveRun {
   /** The row has not been written yet: the next commit does. */
   unwritten: boolean;
   state: RunState = emptyState();
+  /** The search attributes whose rows are written, or will be with the next commit. */
+  attributes: WirePayloadMap = this.state.searchAttributes;
   arrived: Arrival[] = [];
   queries: WaitingQuery[] = [];
   activating: Activating | undefined;

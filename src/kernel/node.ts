@@ -14,7 +14,7 @@ import {
   uuidV7,
   type Wait,
 } from '../core/index.ts';
-import { partitionOf, type RunRow, type SegmentRow, type Store } from '../store/index.ts';
+import { partitionOf, type RunRow, type Store } from '../store/index.ts';
 import { Activations } from './activations.ts';
 import type { Admission } from './admission.ts';
 import { hasParked, resumeAdmissions } from './admit-commands.ts';
@@ -25,13 +25,12 @@ import { Inbox } from './inbox.ts';
 import { Journal, type JournalEntry } from './journal.ts';
 import { KeptRows } from './kept-rows.ts';
 import { type Carried, giveCarried, LiveRun, workflowKey } from './live-run.ts';
-import { applySegment } from './machine/fold.ts';
-import { emptyState, type RunState } from './machine/state.ts';
+import type { RunState } from './machine/state.ts';
 import { Peer } from './peer.ts';
 import { type PlantedBug } from './planted-bugs.ts';
 import { Requests } from './requests.ts';
 import { Room } from './room.ts';
-import { decodeSegment } from './segments.ts';
+import { foldRows, loadRows, readRows } from './segments.ts';
 import { Queue, type PeerChannel } from './workers.ts';
 
 /** What a node is given. */
@@ -45,6 +44,8 @@ export interface NodeOptions {
   cachedRunsMax?: number;
   /** Jobs that may wait before new work is refused. Default `LIMITS.waitingJobsMax`. */
   waitingJobsMax?: number;
+  /** Bytes of a payload above which it is stored apart. Default `LIMITS.blobBytesMin`. */
+  blobBytesMin?: number;
   /** A node whose process is known to be gone. */
   deadNode?: string;
   /** Called when the store is this node's, before anything is read from it. */
@@ -81,6 +82,7 @@ export class KernelNode {
   readonly closedQueries: ClosedQueries;
   readonly plantedBug: PlantedBug | undefined;
   readonly waitingJobsMax: number;
+  readonly blobBytesMin: number;
   /** Set while the store refuses all writing. */
   stalled: PleachError | undefined;
   ended = false;
@@ -109,6 +111,7 @@ export class KernelNode {
     this.admission = options.admission;
     this.plantedBug = options.plantedBug;
     this.waitingJobsMax = options.waitingJobsMax ?? LIMITS.waitingJobsMax;
+    this.blobBytesMin = options.blobBytesMin ?? LIMITS.blobBytesMin;
     this.#ttlMs = options.leaseTtlMs ?? LIMITS.leaseTtlMs;
     this.#wasAbandoned = wasAbandoned;
     this.#waryUntilMs = wasAbandoned ? options.clock.monotonicMs() + LIMITS.waryMs : -Infinity;
@@ -242,14 +245,15 @@ export class KernelNode {
   }
 
   async #load(row: RunRow): Promise<LiveRun | undefined> {
-    const rows = await this.#loadRows(row.run, []);
-    const state = foldRows(rows);
+    const rows = await loadRows(this.store, row.run);
+    const state = await foldRows(this.store, row.run, rows);
     const attempts = await this.store.loadAttempts(row.run);
     const live = this.runs.get(row.run);
     if (live || this.ended) return live;
     if (state.closing || !state.start) return undefined;
     const run = new LiveRun(row, false);
     run.state = state;
+    run.attributes = state.searchAttributes;
     if (this.plantedBug === 'recover-without-request-ids') state.requestIds.clear();
     this.runs.set(run.id, run);
     this.#keptRows.keep(run.id, rows);
@@ -289,22 +293,12 @@ export class KernelNode {
 
   /** Folds a run's segments, open or closed. */
   async foldRun(run: RunId): Promise<RunState> {
-    return foldRows(await this.#loadRows(run, []));
+    return foldRows(this.store, run, await loadRows(this.store, run));
   }
 
   /** All segments of a run. */
   async loadHistory(run: RunId): Promise<Segment[]> {
-    const rows = await this.#loadRows(run, this.#keptRows.take(run));
-    return rows.map(decodeSegment);
-  }
-
-  /** @param rows those that are there already, from the first on */
-  async #loadRows(run: RunId, rows: SegmentRow[]): Promise<SegmentRow[]> {
-    for (;;) {
-      const page = await this.store.loadSegments(run, rows.length + 1, LIMITS.historyPageSegments);
-      rows.push(...page);
-      if (page.length < LIMITS.historyPageSegments) return rows;
-    }
+    return readRows(this.store, run, await loadRows(this.store, run, this.#keptRows.take(run)));
   }
 
   /** Takes a run out of memory: closed, parked, or thrown away to be loaded again. */
@@ -543,10 +537,4 @@ export class KernelNode {
     this.openRuns.clear();
     this.#onEnded?.(error);
   }
-}
-
-function foldRows(rows: readonly SegmentRow[]): RunState {
-  const state = emptyState();
-  for (const row of rows) applySegment(state, decodeSegment(row), row.body.length);
-  return state;
 }

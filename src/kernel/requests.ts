@@ -18,9 +18,9 @@ import { describeRun } from './describe.ts';
 import { findUndurable, type LiveRun, whenDurable } from './live-run.ts';
 import { stageOf } from './machine/state.ts';
 import type { KernelNode } from './node.ts';
-import { decodeSegment } from './segments.ts';
 import { operate, requireAct } from './operator-acts.ts';
 import { payloadBytes, requireName, requirePayloads } from './request-checks.ts';
+import { loadPage } from './segments.ts';
 import { startRun } from './start-run.ts';
 
 type Params<N extends RequestName> = RequestTable[N]['params'];
@@ -515,12 +515,12 @@ export class Requests {
   async #history(params: Params<'history'>): Answer<'history'> {
     const row = await this.#row(params.target);
     const fromSeq = Math.max(1, Math.floor(params.fromSeq) || 1);
-    const rows = await this.#node.store.loadSegments(row.run, fromSeq, LIMITS.historyPageSegments);
+    const { segments, next } = await loadPage(this.#node.store, row.run, fromSeq);
     return {
       runId: row.run,
-      segments: rows.map(decodeSegment),
+      segments,
       closed: row.status !== 'RUNNING',
-      ...(rows.length === LIMITS.historyPageSegments ? { next: fromSeq + rows.length } : {}),
+      ...(next === undefined ? {} : { next }),
     };
   }
 

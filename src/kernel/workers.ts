@@ -153,8 +153,18 @@ function expectsSlot(worker: WorkerHandle): boolean {
     !worker.gone &&
     worker.rate === undefined &&
     takesActivities(worker) &&
-    worker.expected < worker.registration.activitySlots * Math.min(1, EXPECTED_WITHIN_MS / worker.attemptMs)
+    worker.expected < Math.floor(worker.registration.activitySlots * Math.min(1, EXPECTED_WITHIN_MS / worker.attemptMs))
   );
+}
+
+/**
+ * A slot that was expected did not come free: what runs now takes longer than what has ended. Fewer are counted on, and
+ * none before long, until attempts have ended that say otherwise.
+ */
+export function learnMissedSlot(worker: WorkerHandle): void {
+  const { activitySlots } = worker.registration;
+  // Past the point where none is counted on, it would only take longer to come back.
+  worker.attemptMs = 2 * Math.min(Math.max(worker.attemptMs, EXPECTED_WITHIN_MS), EXPECTED_WITHIN_MS * activitySlots);
 }
 
 /** Takes the length of an attempt into the worker's moving mean. */

@@ -2,11 +2,11 @@
  * store: where histories are kept.
  *
  * Nouns: the `Store` port (few operations, each made for many rows), the lease with its epoch and batch, the rows
- * (segment, run, inbox, attempt) and the partition that a workflow id hashes to. Implementations: `sqlite/` on one
+ * (segment, blob, run, attribute, inbox, attempt) and the partition that a workflow id hashes to. Implementations: `sqlite/` on one
  * file, `model/` in memory; both pass the same conformance exercise.
  *
  * It promises that a commit writes all of its batch or nothing, only while the lease that it names holds, and that what
- * it has answered is on the disk. A segment is stored with a checksum, and a row that no longer matches it is an error
+ * it has answered is on the disk. Segments and blobs are stored with a checksum, and a row that no longer matches it is an error
  * that names the run. The store never opens a body: what is in a segment is the kernel's affair.
  *
  * When the world fails: full and read-only mean nothing was written; unavailable means that the outcome of a commit is

@@ -91,11 +91,41 @@ export interface AttemptRow {
   body: Uint8Array;
 }
 
+/** A large part of a segment, apart from it. It belongs to one run and goes with it. */
+export interface BlobRow {
+  run: RunId;
+  /** Which of the run's; no two are alike. */
+  n: number;
+  body: Uint8Array;
+}
+
+/** The types of search attributes. */
+export type AttributeType = 'TEXT' | 'KEYWORD' | 'INT' | 'DOUBLE' | 'BOOL' | 'DATETIME' | 'KEYWORD_LIST';
+
+/** One value of a search attribute, as filters compare it. A list of keywords is a row for each. */
+export interface AttributeValue {
+  key: string;
+  type: AttributeType;
+  /** Text as it is; numbers as they are; a boolean as 0 or 1; an instant as milliseconds. */
+  value: string | number;
+}
+
+/** All search attributes of a run: they take the place of those that it had. */
+export interface RunAttributes {
+  run: RunId;
+  namespace: string;
+  /** No two with the same key and value. */
+  values: AttributeValue[];
+}
+
 /** One transaction. Within it, runs close before others open, so that a successor may take the workflow id. */
 export interface Batch {
   segments: SegmentRow[];
+  /** What segments of this batch name; of runs that are there, or begin in it. */
+  blobs: BlobRow[];
   runChanges: RunChange[];
   newRuns: RunRow[];
+  attributes: RunAttributes[];
   inboxIn: InboxRow[];
   inboxDone: InboxKey[];
   attempts: AttemptRow[];
@@ -147,6 +177,10 @@ export interface Store {
   findRuns(keys: readonly RunKey[]): Promise<(RunRow | undefined)[]>;
   /** Segments of a run, ascending from `fromSeq`. */
   loadSegments(run: RunId, fromSeq: number, limit: number): Promise<SegmentRow[]>;
+  /** Blobs of a run, in the order of their numbers here; undefined in the place of what is not there. */
+  loadBlobs(run: RunId, numbers: readonly number[]): Promise<(Uint8Array | undefined)[]>;
+  /** The search attributes of a run, by key and value. */
+  loadAttributes(run: RunId): Promise<AttributeValue[]>;
   /** The attempt rows of a run. */
   loadAttempts(run: RunId): Promise<AttemptRow[]>;
   /**
@@ -170,8 +204,10 @@ export type RunKey = { runId: string } | { namespace: string; workflowId: string
 export function emptyBatch(): Batch {
   return {
     segments: [],
+    blobs: [],
     runChanges: [],
     newRuns: [],
+    attributes: [],
     inboxIn: [],
     inboxDone: [],
     attempts: [],

@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Clock, NodeId, Partition, RunId } from '../../src/core/index.ts';
 import {
   type Acquisition,
+  type AttributeValue,
   type Batch,
   emptyBatch,
   type InboxRow,
@@ -559,6 +560,105 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
       expect(await kept(1)).toEqual(['1 a again']);
       await commit(store, lease, { attemptsOfClosed: [runId(1)] });
       expect([await kept(1), await kept(2)]).toEqual([[], ['1 other']]);
+    });
+  });
+
+  describe(`${name}: large payloads`, () => {
+    const blob = (run: number, n: number, text: string) => ({ run: runId(run), n, body: Buffer.from(text) });
+    const texts = (bodies: readonly (Uint8Array | undefined)[]): (string | undefined)[] =>
+      bodies.map((body) => body && Buffer.from(body).toString());
+
+    test('blobs come back to their run, in the order asked for, and what is not there is undefined', async () => {
+      const { store, other } = set();
+      const lease = await commit(store, await take(store), {
+        newRuns: [runRow(1), runRow(2)],
+        segments: [segmentRow(1, 1, 1)],
+        blobs: [blob(1, 2 ** 40, 'far'), blob(1, 7, 'seven'), blob(2, 7, 'of run 2'), blob(1, 8, '')],
+      });
+      expect(texts(await other.loadBlobs(runId(1), [7, 9, 2 ** 40, 8]))).toEqual(['seven', undefined, 'far', '']);
+      expect(texts(await other.loadBlobs(runId(2), [7]))).toEqual(['of run 2']);
+      expect(await other.loadBlobs(runId(1), [])).toEqual([]);
+      await commit(store, lease, { blobs: [blob(1, 9, 'nine')] });
+      expect(texts(await other.loadBlobs(runId(1), [9, 7]))).toEqual(['nine', 'seven']);
+    });
+
+    test('a megabyte comes back byte for byte', async () => {
+      const { store, other } = set();
+      const body = Buffer.from(Array.from({ length: 1_000_000 }, (_, index) => (index * 31) % 256));
+      await commit(store, await take(store), { newRuns: [runRow(1)], blobs: [{ run: runId(1), n: 1, body }] });
+      const [read] = await other.loadBlobs(runId(1), [1]);
+      expect(Buffer.compare(read!, body)).toBe(0);
+    });
+
+    test.each([
+      ['whose number is taken', { blobs: [blob(1, 1, 'again')] }],
+      ['of a run that is not there', { blobs: [blob(9, 1, 'whose?')] }],
+    ])('a batch with a blob %s is refused whole', async (_, parts) => {
+      const { store } = set();
+      const lease = await commit(store, await take(store), { newRuns: [runRow(1)], blobs: [blob(1, 1, 'first')] });
+      const batch = batchOf({ ...parts, newRuns: [runRow(2)], segments: [segmentRow(1, 1, 1)] });
+      await expect(store.commit(lease, TTL_MS, batch)).rejects.toMatchObject({ code: 'UNEXPECTED' });
+      expect(texts(await store.loadBlobs(runId(1), [1]))).toEqual(['first']);
+      expect(await store.findRuns([{ runId: runId(2) }])).toEqual([undefined]);
+      expect(await store.loadSegments(runId(1), 1, 10)).toEqual([]);
+    });
+
+    test('a segment that is refused leaves none of its blobs', async () => {
+      const { store } = set();
+      const lease = await commit(store, await take(store), { newRuns: [runRow(1)] });
+      const batch = batchOf({ segments: [segmentRow(1, 2, 1)], blobs: [blob(1, 1, 'of segment 2')] });
+      await expect(store.commit(lease, TTL_MS, batch)).rejects.toMatchObject({ code: 'UNEXPECTED' });
+      expect(await store.loadBlobs(runId(1), [1])).toEqual([undefined]);
+    });
+  });
+
+  describe(`${name}: search attributes`, () => {
+    const given = (run: number, values: AttributeValue[]) => ({ run: runId(run), namespace: 'default', values });
+    const keyword = (key: string, value: string): AttributeValue => ({ key, type: 'KEYWORD', value });
+
+    test('values of every type come back as they were written, by key and value', async () => {
+      const { store, other } = set();
+      const values: AttributeValue[] = [
+        { key: 'bool', type: 'BOOL', value: 1 },
+        { key: 'datetime', type: 'DATETIME', value: 1_700_000_000_123 },
+        { key: 'double', type: 'DOUBLE', value: -2.5 },
+        { key: 'int', type: 'INT', value: 42 },
+        keyword('keyword', 'EU'),
+        { key: 'list', type: 'KEYWORD_LIST', value: 'a' },
+        { key: 'list', type: 'KEYWORD_LIST', value: 'b' },
+        { key: 'text', type: 'TEXT', value: 'several words, ünd more' },
+      ];
+      await commit(store, await take(store), { newRuns: [runRow(1)], attributes: [given(1, [...values].reverse())] });
+      expect(await other.loadAttributes(runId(1))).toEqual(values);
+      expect(await other.loadAttributes(runId(2))).toEqual([]);
+    });
+
+    test('what a run has takes the place of all that it had, and others keep theirs', async () => {
+      const { store } = set();
+      let lease = await commit(store, await take(store), {
+        newRuns: [runRow(1), runRow(2)],
+        attributes: [given(1, [keyword('a', 'x'), keyword('b', 'y')]), given(2, [keyword('a', 'x')])],
+      });
+      lease = await commit(store, lease, { attributes: [given(1, [keyword('b', 'z'), keyword('c', 'w')])] });
+      expect(await store.loadAttributes(runId(1))).toEqual([keyword('b', 'z'), keyword('c', 'w')]);
+      await commit(store, lease, { attributes: [given(1, [])] });
+      expect(await store.loadAttributes(runId(1))).toEqual([]);
+      expect(await store.loadAttributes(runId(2))).toEqual([keyword('a', 'x')]);
+    });
+
+    test.each([
+      ['twice', [given(1, [keyword('a', 'x'), keyword('a', 'x')])]],
+      ['of a run that is not there', [given(9, [keyword('a', 'x')])]],
+    ])('a batch with an attribute %s is refused whole', async (_, attributes) => {
+      const { store } = set();
+      const lease = await commit(store, await take(store), {
+        newRuns: [runRow(1)],
+        attributes: [given(1, [keyword('a', 'before')])],
+      });
+      const batch = batchOf({ newRuns: [runRow(2)], attributes });
+      await expect(store.commit(lease, TTL_MS, batch)).rejects.toMatchObject({ code: 'UNEXPECTED' });
+      expect(await store.loadAttributes(runId(1))).toEqual([keyword('a', 'before')]);
+      expect(await store.findRuns([{ runId: runId(2) }])).toEqual([undefined]);
     });
   });
 }

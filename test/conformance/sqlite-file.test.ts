@@ -42,7 +42,7 @@ function contents(folder: string): Record<string, string> {
 test('a file that was made keeps its partitions, whatever it is opened with later', async () => {
   const path = join(temporaryFolder(), 'a.db');
   await open(path, { partitions: 16 }).close();
-  expect(open(path, { partitions: 32 }).identity).toMatchObject({ partitions: 16, schema: 2 });
+  expect(open(path, { partitions: 32 }).identity).toMatchObject({ partitions: 16, schema: 3 });
 });
 
 test('a file with a newer schema is refused, and left as it is', async () => {
@@ -54,7 +54,7 @@ test('a file with a newer schema is refused, and left as it is', async () => {
   db.close();
   const before = contents(folder);
   const error = errorOf(() => open(path));
-  expect(error).toMatchObject({ code: 'DATABASE_NEWER', details: { found: 99, known: 2 } });
+  expect(error).toMatchObject({ code: 'DATABASE_NEWER', details: { found: 99, known: 3 } });
   expect(error.message).toContain('Update pleach');
   expect(contents(folder)).toEqual(before);
 });
@@ -109,7 +109,7 @@ test('a file below a file is refused as one that cannot be opened', () => {
 });
 
 test('a folder that is missing is made', () => {
-  expect(open(join(temporaryFolder(), 'one', 'two', 'a.db')).identity.schema).toBe(2);
+  expect(open(join(temporaryFolder(), 'one', 'two', 'a.db')).identity.schema).toBe(3);
 });
 
 test('a full database refuses a commit whole, and takes the same commit when room is made', async () => {
@@ -162,6 +162,97 @@ test('a flipped byte in a segment is found and names its run, and other runs are
   });
   expect(await again.loadSegments(runId(1), 1, 10)).toHaveLength(1);
   expect(await again.loadSegments(runId(3), 1, 10)).toHaveLength(1);
+});
+
+test('a flipped byte in a blob is found and names its run, and other blobs are read as ever', async () => {
+  const path = join(temporaryFolder(), 'a.db');
+  const store = open(path);
+  const body = Buffer.from('a large payload that is found in the file');
+  const blobs = [
+    { run: runId(1), n: 1, body },
+    { run: runId(1), n: 2, body: Buffer.from('another') },
+  ];
+  await commit(store, await take(store), { newRuns: [runRow(1)], blobs });
+  await store.close();
+  const bytes = readFileSync(path);
+  const at = bytes.indexOf(body);
+  expect(at).toBeGreaterThan(0);
+  bytes[at + 5]! ^= 1;
+  writeFileSync(path, bytes);
+  const again = open(path);
+  await expect(again.loadBlobs(runId(1), [1])).rejects.toMatchObject({
+    code: 'DATABASE_CORRUPT',
+    details: { run: runId(1), blob: 1 },
+  });
+  expect(await again.loadBlobs(runId(1), [2])).toEqual([new Uint8Array(Buffer.from('another'))]);
+});
+
+test('blobs and search attributes go with the row of their run, and those of others stay', async () => {
+  const path = join(temporaryFolder(), 'a.db');
+  const store = open(path);
+  const of = (run: number) => ({
+    blobs: [{ run: runId(run), n: 1, body: Buffer.from(`blob of run ${run}`) }],
+    attributes: [
+      { run: runId(run), namespace: 'default', values: [{ key: 'region', type: 'KEYWORD' as const, value: 'EU' }] },
+    ],
+  });
+  const lease = await commit(store, await take(store), { newRuns: [runRow(1)], ...of(1) });
+  await commit(store, lease, { newRuns: [runRow(2)], ...of(2) });
+  const db = new DatabaseSync(path);
+  onTestFinished(() => db.close());
+  expect(db.prepare("delete from run where workflow_id = 'order-1'").run().changes).toBe(1);
+  expect(await store.loadBlobs(runId(1), [1])).toEqual([undefined]);
+  expect(await store.loadAttributes(runId(1))).toEqual([]);
+  expect(await store.loadBlobs(runId(2), [1])).toEqual([new Uint8Array(Buffer.from('blob of run 2'))]);
+  expect(await store.loadAttributes(runId(2))).toHaveLength(1);
+});
+
+test('filters compare search attributes as numbers and as text, by a scan of the key', async () => {
+  const path = join(temporaryFolder(), 'a.db');
+  const store = open(path);
+  const sizes = [9, 10.5, 100, -3];
+  await commit(store, await take(store), {
+    newRuns: sizes.map((_, index) => runRow(index + 1)),
+    attributes: sizes.map((value, index) => ({
+      run: runId(index + 1),
+      namespace: 'default',
+      values: [{ key: 'size', type: 'DOUBLE' as const, value }],
+    })),
+  });
+  const db = new DatabaseSync(path);
+  onTestFinished(() => db.close());
+  const filter =
+    "select value from run_attr where namespace = 'default' and key = 'size' and value > 9 and value < 101";
+  expect(
+    db
+      .prepare(filter)
+      .all()
+      .map((row) => row['value']),
+  ).toEqual([10.5, 100]);
+  const [plan] = db.prepare(`explain query plan ${filter}`).all();
+  expect(plan?.['detail']).toContain(
+    'SEARCH run_attr USING PRIMARY KEY (namespace=? AND key=? AND value>? AND value<?)',
+  );
+});
+
+test('a file of the version before is given the new tables, and its histories are read as ever', async () => {
+  const path = join(temporaryFolder(), 'a.db');
+  const store = open(path, { partitions: 8 });
+  await commit(store, await take(store), { newRuns: [runRow(1)], segments: [segmentRow(1, 1, 1)] });
+  await store.release(await take(store));
+  await store.close();
+  const db = new DatabaseSync(path);
+  db.exec('drop table blob; drop table run_attr; pragma user_version = 2');
+  db.close();
+  const again = open(path);
+  expect(again.identity).toMatchObject({ partitions: 8, schema: 3 });
+  expect((await again.loadSegments(runId(1), 1, 10)).map((row) => Buffer.from(row.body).toString())).toEqual([
+    'segment 1 of run 1',
+  ]);
+  const lease = await take(again);
+  await commit(again, lease, { blobs: [{ run: runId(1), n: 1, body: Buffer.from('large') }] });
+  expect(await again.loadBlobs(runId(1), [1])).toEqual([new Uint8Array(Buffer.from('large'))]);
+  expect(await again.loadAttributes(runId(1))).toEqual([]);
 });
 
 test('a file that lost its second half is called damaged', async () => {

@@ -9,7 +9,7 @@ import { type Outcome, runScenario, storyOf } from './run-program.ts';
 const folder = mkdtempSync(join(tmpdir(), 'pleach-crash-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const SCENARIOS = ['steps', 'timer', 'signal', 'update', 'child', 'cancel', 'again', 'undone', 'locals'];
+const SCENARIOS = ['steps', 'timer', 'signal', 'update', 'child', 'cancel', 'again', 'undone', 'locals', 'large'];
 const workflowsPath = fileURLToPath(new URL('./workflows.ts', import.meta.url));
 const AT_ONCE = 2;
 let walked = 0;

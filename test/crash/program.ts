@@ -27,6 +27,10 @@ const activities = {
     );
     return name;
   },
+  async grow(text: string): Promise<string> {
+    await activities.act(`grow-${text.length}`);
+    return `${text}${text}`;
+  },
 };
 export type CrashActivities = typeof activities;
 

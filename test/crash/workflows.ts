@@ -16,7 +16,7 @@ import {
 import type { KillActivities } from './kill-program.ts';
 import type { CrashActivities } from './program.ts';
 
-const { act } = proxyActivities<CrashActivities>({
+const { act, grow } = proxyActivities<CrashActivities>({
   startToCloseTimeout: '20s',
   retry: { initialInterval: 5, maximumInterval: 50 },
 });
@@ -26,6 +26,18 @@ export async function steps(): Promise<string> {
   let text = '';
   for (const name of ['a', 'b', 'c']) text += await act(name);
   return text;
+}
+
+/** Payloads that lie apart from the history, to an activity, from it, to a child and to the run that goes on. */
+export async function large(left = 1, size = 0, _load = ''): Promise<number> {
+  const text = await grow('x'.repeat(70_000));
+  const child = await executeChild(measured, { args: ['y'.repeat(80_000)] });
+  const sum = size + text.length + child.length;
+  return left === 0 ? sum : continueAsNew<typeof large>(left - 1, sum, 'z'.repeat(90_000));
+}
+
+export async function measured(text: string): Promise<string> {
+  return grow(text);
 }
 
 export async function timer(): Promise<string> {

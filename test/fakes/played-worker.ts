@@ -14,6 +14,7 @@ export interface Play {
   cancel?(message: Extract<FromKernel, { kind: 'attempt-cancel' }>): void;
   admission?: Admission;
   activitySlots?: number;
+  maxTaskQueueActivitiesPerSecond?: number;
   /** Default the host's. */
   clock?: Clock;
   /** The store to run on, where it is not the plain model. */
@@ -63,6 +64,9 @@ export async function playNode(data: ModelData, play: Play) {
       activityTypes: ['step'],
       activitySlots: play.activitySlots ?? 1,
       workflowSlots: 1,
+      ...(play.maxTaskQueueActivitiesPerSecond === undefined
+        ? {}
+        : { maxTaskQueueActivitiesPerSecond: play.maxTaskQueueActivitiesPerSecond }),
       runningTokens: [],
     },
   });

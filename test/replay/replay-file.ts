@@ -2,11 +2,9 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect } from 'vitest';
 import type { Segment } from '../../src/common/index.ts';
 import { type RunId, silentLog, systemClock } from '../../src/core/index.ts';
-import { decodeSegment } from '../../src/kernel/index.ts';
+import { loadPage } from '../../src/kernel/index.ts';
 import { SqliteStore } from '../../src/store/index.ts';
 import { bundleWorkflowCode, WorkflowContext } from '../../src/worker/index.ts';
-
-const SEGMENTS_MAX = 100_000;
 
 /**
  * Replays every run that a file holds and expects the same commands of each; of one at least.
@@ -35,7 +33,12 @@ export async function replayFile(
   try {
     for (const { id } of database.prepare('select hex(id) as id from run order by id').all() as { id: string }[]) {
       const run = id.toLowerCase().replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5') as RunId;
-      const segments: Segment[] = (await store.loadSegments(run, 1, SEGMENTS_MAX)).map(decodeSegment);
+      const segments: Segment[] = [];
+      for (let from: number | undefined = 1; from !== undefined;) {
+        const page = await loadPage(store, run, from);
+        segments.push(...page.segments);
+        from = page.next;
+      }
       const answer = context.replay(run, segments);
       if ('failure' in answer && answer.failure.cause === 'NONDETERMINISM')
         differences.push(`${run}: ${answer.failure.failure.message}`);

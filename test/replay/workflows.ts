@@ -1,4 +1,4 @@
-import { proxyActivities, proxyLocalActivities, sleep } from '../../src/entry/workflow.ts';
+import { proxyActivities, proxyLocalActivities, sleep, workflowInfo } from '../../src/entry/workflow.ts';
 
 /** What a workflow is to do. */
 export type Plan =
@@ -33,5 +33,16 @@ export async function playsPlan(plan: Plan): Promise<number> {
       for (const part of plan.parts) sum += await playsPlan(part);
       return sum;
     }
+  }
+}
+
+/** Is slow, and names its activities by the time and the length of its history. */
+export async function readsItsPlace(count: number): Promise<void> {
+  for (let n = 0; n < count; n++) {
+    let sum = 0;
+    for (let i = 0; i < 50_000_000; i++) sum = (sum + i) % 1009;
+    const { historyLength, historySize, continueAsNewSuggested } = workflowInfo();
+    const activityId = [n, sum, Date.now(), historyLength, historySize, continueAsNewSuggested].join('/');
+    await proxyActivities<Activities>({ startToCloseTimeout: '1 minute', activityId }).turns(n);
   }
 }

@@ -20,6 +20,15 @@ it('keeps every promise under a few seeds, and enough happens in each', async ()
   expect(report.tellingFaults.least).toBeGreaterThanOrEqual(WORLD_FAULTS_MIN);
 }, 60_000);
 
+it('has worlds in which most of what runs are told lies apart, on either store', async () => {
+  expect((await runSeed(1)).blobs).toBe(0);
+  for (const seed of [3, 30]) {
+    const world = await runSeed(seed);
+    expect(world.blobs).toBeGreaterThan(100);
+    expect(world.broken).toEqual([]);
+  }
+}, 60_000);
+
 it('names the promise that a planted bug breaks, and ends the world there', async () => {
   const world = await runSeed(1, { plantedBug: 'acknowledge-before-commit', stopAt: 'I12' });
   expect(world.broken.at(-1)?.invariant).toBe('I12');

@@ -258,6 +258,21 @@ export interface Round {
    * Absent: all of them. Less than all where jobs became durable while the activation was under way.
    */
   delivered?: number;
+  /**
+   * With `commands`: what the code was told of when and where it is, if jobs became durable while the activation was under
+   * way, so that the segments in front of this one say otherwise. Absent: it is what they say.
+   */
+  told?: Told;
+}
+
+/** What an activation is told before its first line runs. */
+export interface Told {
+  /** The run's clock, milliseconds. */
+  time: number;
+  /** Events in front of it. */
+  historyLength: number;
+  /** Bytes of them, as they are stored. */
+  historyBytes: number;
 }
 
 /** One commit of a run: what is written in a segment's body, with what its row says beside it. */
@@ -272,6 +287,8 @@ export interface Segment {
   rounds: Round[];
   /** Behaviour flags that the worker used in it, ascending; absent: none. */
   flags?: number[];
+  /** Never in the body: how many bytes it counts for in the length of the history. Absent: as many as its JSON has. */
+  bytes?: number;
   /**
    * Never stored: the local activities that ended in a history which was read from events alone. Its rounds do not have
    * the commands that asked for them.

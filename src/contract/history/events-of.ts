@@ -1,4 +1,4 @@
-import type { Command, Job, Segment } from '../../common/index.ts';
+import type { Command, Job, Segment, Told } from '../../common/index.ts';
 import { isContinuation } from './count.ts';
 import { HistoryContext } from './history-context.ts';
 import { patchBetween, patched, sameJson } from './merge-patch.ts';
@@ -22,7 +22,8 @@ export interface LayoutSegment {
   firstEventId: number;
   eventCount: number;
   flags?: number[];
-  rounds: { jobs: LayoutEntry[]; commands?: LayoutEntry[]; delivered?: number }[];
+  bytes?: number;
+  rounds: { jobs: LayoutEntry[]; commands?: LayoutEntry[]; delivered?: number; told?: Told }[];
 }
 
 /** A history as it is exported: events that any tool of the field reads, and beside them what makes it exact for ours. */
@@ -54,7 +55,7 @@ class HistoryWriter {
   #time = 0;
 
   segment(segment: Segment): LayoutSegment {
-    const { seq, time, firstEventId, eventCount, flags } = segment;
+    const { seq, time, firstEventId, eventCount, flags, bytes } = segment;
     this.#time = time;
     const rounds = segment.rounds.map((round, index) => {
       const jobs = round.jobs.map((job) => this.#entry(job, () => writeJob(job, this.#context)));
@@ -67,9 +68,23 @@ class HistoryWriter {
           return event ? [event] : [];
         }),
       );
-      return { jobs, commands, ...(round.delivered === undefined ? {} : { delivered: round.delivered }) };
+      const { delivered, told } = round;
+      return {
+        jobs,
+        commands,
+        ...(delivered === undefined ? {} : { delivered }),
+        ...(told === undefined ? {} : { told }),
+      };
     });
-    return { seq, time, firstEventId, eventCount, ...(flags ? { flags } : {}), rounds };
+    return {
+      seq,
+      time,
+      firstEventId,
+      eventCount,
+      ...(flags ? { flags } : {}),
+      ...(bytes === undefined ? {} : { bytes }),
+      rounds,
+    };
   }
 
   #entry(item: Job | Command, write: () => EventBody[]): LayoutEntry {

@@ -74,16 +74,18 @@ function exact(events: readonly ReadableEvent[], layout: readonly LayoutSegment[
     context.note(whole, id);
     return whole;
   };
-  return layout.map(({ seq, time, firstEventId, eventCount, flags, rounds }) => ({
+  return layout.map(({ seq, time, firstEventId, eventCount, flags, bytes, rounds }) => ({
     seq,
     time,
     firstEventId,
     eventCount,
     ...(flags ? { flags } : {}),
+    ...(bytes === undefined ? {} : { bytes }),
     rounds: rounds.map((round) => ({
       jobs: round.jobs.map((entry) => item(entry) as Job),
       ...(round.commands ? { commands: round.commands.map((entry) => item(entry) as Command) } : {}),
       ...(round.delivered === undefined ? {} : { delivered: round.delivered }),
+      ...(round.told === undefined ? {} : { told: round.told }),
     })),
   }));
 }

@@ -1,6 +1,7 @@
-import type { Command, Job, Round, Segment, WorkflowJob } from '../../common/index.ts';
+import type { Command, Job, Round, Segment, WirePayload, WorkflowJob } from '../../common/index.ts';
 import { countCommand, countJob, EVENTS_OF_ACTIVATION, isContinuation } from '../../contract/index.ts';
 import { LIMITS } from '../../core/index.ts';
+import { Apart } from '../blobs.ts';
 import type { ActivityState, ChildState, ExternalState, RunState } from './state.ts';
 import { ACTIVITY, CHILD, EXTERNAL, nextState, RefusedTransition, RUN, TIMER, UPDATE } from './tables.ts';
 
@@ -30,8 +31,26 @@ export function applyRound(state: RunState, round: Round, continuation: boolean)
   if (!continuation) {
     state.eventCount += EVENTS_OF_ACTIVATION;
     state.activations++;
+    if (state.activations === 1) forgetInput(state);
   }
   for (const command of round.commands) applyCommand(state, command);
+}
+
+/**
+ * A large input of a run that has begun is needed again only by the workflow's next attempt or cron run: replay reads it
+ * from the history. Memory keeps none that nobody will ask for.
+ */
+function forgetInput(state: RunState): void {
+  const { start } = state;
+  if (start && !start.retry && start.cronSchedule === undefined && start.input.some(isLarge))
+    state.start = { ...start, input: [] };
+}
+
+function isLarge(payload: WirePayload): boolean {
+  if (typeof payload === 'string') return payload.length > LIMITS.blobBytesMin;
+  if (payload instanceof Apart) return true;
+  const data: unknown = payload.text ?? payload.base64;
+  return data instanceof Apart || (typeof data === 'string' && data.length > LIMITS.blobBytesMin);
 }
 
 const FACTS: ReadonlySet<Job['kind']> = new Set<Job['kind']>([
@@ -322,7 +341,8 @@ function applyCommand(state: RunState, command: Command): void {
       state.cancels.set(command.seq, { seq: command.seq, kind: 'cancel', phase: 'sent', target: command.target });
       return;
     case 'upsert-search-attributes':
-      Object.assign(state.searchAttributes, command.attributes);
+      // A new object each time: by that it is seen that the rows of the run's attributes must be written anew.
+      state.searchAttributes = { ...state.searchAttributes, ...command.attributes };
       return;
     case 'upsert-memo':
       Object.assign(state.memo, command.memo);

@@ -4,6 +4,7 @@ import { PARTITION_HASH } from '../partition.ts';
 import type {
   Acquisition,
   AttemptRow,
+  AttributeValue,
   Batch,
   CommitAnswer,
   InboxKey,
@@ -24,6 +25,8 @@ export class ModelData {
   readonly nodes = new Map<string, { epoch: number; batch: number; until: number }>();
   readonly runs = new Map<RunId, RunRow>();
   readonly segments = new Map<RunId, SegmentRow[]>();
+  readonly blobs = new Map<RunId, Map<number, Uint8Array>>();
+  readonly attributes = new Map<RunId, AttributeValue[]>();
   readonly heads = new Map<Partition, number>();
   readonly inbox = new Map<string, InboxRow>();
   readonly attempts = new Map<RunId, Map<number, AttemptRow>>();
@@ -36,6 +39,8 @@ export function copyModel(data: ModelData): ModelData {
     nodes: new Map([...data.nodes].map(([id, row]) => [id, { ...row }])),
     runs: new Map(data.runs),
     segments: new Map([...data.segments].map(([run, rows]) => [run, [...rows]])),
+    blobs: new Map([...data.blobs].map(([run, blobs]) => [run, new Map(blobs)])),
+    attributes: new Map(data.attributes),
     heads: new Map(data.heads),
     inbox: new Map(data.inbox),
     attempts: new Map([...data.attempts].map(([run, rows]) => [run, new Map(rows)])),
@@ -49,6 +54,17 @@ export function putModelBack(data: ModelData, older: ModelData): void {
 }
 
 const key = (namespace: string, workflowId: string): string => `${namespace}\0${workflowId}`;
+const byBytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
+/** Numbers come before text, text by its bytes. */
+const byKeyAndValue = (a: AttributeValue, b: AttributeValue): number =>
+  byBytes(a.key, b.key) ||
+  (typeof a.value === 'number' && typeof b.value === 'number'
+    ? a.value - b.value
+    : typeof a.value === 'string' && typeof b.value === 'string'
+      ? byBytes(a.value, b.value)
+      : typeof a.value === 'number'
+        ? -1
+        : 1);
 const inboxKey = (k: InboxKey): string => `${k.to}/${k.from}/${k.fromPos}/${k.index}`;
 
 /** A store in memory, for tests, `memory:` and the simulator. */
@@ -132,6 +148,22 @@ export class ModelStore implements Store {
       if (this.#data.runs.has(row.run) || made.has(row.run)) conflict(`run ${row.run}`);
       made.add(row.run);
     }
+    const requireRun = (run: RunId, what: string): void => {
+      if (this.#data.runs.has(run) || made.has(run)) return;
+      throw new PleachError('UNEXPECTED', `committing: ${what} is of run ${run}, which is not there`, {});
+    };
+    const named = new Set<string>();
+    for (const { run, n } of batch.blobs) {
+      requireRun(run, `blob ${n}`);
+      const id = `${run}/${n}`;
+      if (this.#data.blobs.get(run)?.has(n) || named.has(id)) conflict(`blob ${n} of run ${run}`);
+      named.add(id);
+    }
+    for (const { run, values } of batch.attributes) {
+      if (values.length > 0) requireRun(run, 'a search attribute');
+      if (new Set(values.map(({ key: name, value }) => JSON.stringify([name, value]))).size < values.length)
+        conflict(`a search attribute of run ${run}`);
+    }
     const nextSeq = new Map<RunId, number>();
     const nextPos = new Map<Partition, number>();
     for (const row of batch.segments) {
@@ -162,6 +194,12 @@ export class ModelStore implements Store {
       data.runs.set(row.run, { ...row });
       if (row.status === 'RUNNING') data.open.set(key(row.namespace, row.workflowId), row.run);
     }
+    for (const { run, n, body } of batch.blobs) {
+      const blobs = data.blobs.get(run) ?? new Map<number, Uint8Array>();
+      blobs.set(n, body);
+      data.blobs.set(run, blobs);
+    }
+    for (const { run, values } of batch.attributes) data.attributes.set(run, [...values].sort(byKeyAndValue));
     for (const row of batch.segments) {
       const rows = data.segments.get(row.run);
       if (rows) rows.push({ ...row });
@@ -211,6 +249,14 @@ export class ModelStore implements Store {
 
   async loadSegments(run: RunId, fromSeq: number, limit: number): Promise<SegmentRow[]> {
     return (this.#data.segments.get(run) ?? []).slice(Math.max(0, fromSeq - 1), Math.max(0, fromSeq - 1) + limit);
+  }
+
+  async loadBlobs(run: RunId, numbers: readonly number[]): Promise<(Uint8Array | undefined)[]> {
+    return numbers.map((n) => this.#data.blobs.get(run)?.get(n));
+  }
+
+  async loadAttributes(run: RunId): Promise<AttributeValue[]> {
+    return (this.#data.attributes.get(run) ?? []).map((value) => ({ ...value }));
   }
 
   async loadAttempts(run: RunId): Promise<AttemptRow[]> {

@@ -6,7 +6,7 @@ import { messageOf, PleachError } from '../../core/index.ts';
 import { PARTITION_HASH } from '../partition.ts';
 import type { StoreIdentity } from '../port.ts';
 import { storeError } from './errors.ts';
-import { APPLICATION_ID, SCHEMA, SCHEMA_VERSION } from './schema.ts';
+import { APPLICATION_ID, SCHEMA, SCHEMA_VERSION, UPGRADES } from './schema.ts';
 
 /**
  * Required and not imported: an import of a built-in that is missing ends an old Node while it links, before
@@ -145,7 +145,8 @@ function migrate(db: DatabaseSync, path: string, partitions: number): StoreIdent
       { path, found, known: SCHEMA_VERSION },
     );
   }
-  if (found < SCHEMA_VERSION) create(db, partitions);
+  if (found === 0) create(db, partitions);
+  else if (found < SCHEMA_VERSION) upgrade(db);
   const read = db.prepare('select value from meta where key = ?');
   const value = (key: string): string => (read.get(key) as { value: string }).value;
   const identity = { partitions: Number(value('partitions')), hash: value('hash'), schema: SCHEMA_VERSION };
@@ -157,6 +158,23 @@ function migrate(db: DatabaseSync, path: string, partitions: number): StoreIdent
     );
   }
   return identity;
+}
+
+/** Adds what later versions have; what is there stays as it is, readable as before. */
+function upgrade(db: DatabaseSync): void {
+  db.exec('begin immediate');
+  try {
+    // Another process may have upgraded between our look and our lock.
+    let version = (db.prepare('pragma user_version').get() as { user_version: number }).user_version;
+    for (let step = UPGRADES.get(version); step !== undefined; step = UPGRADES.get(version)) {
+      db.exec(step);
+      db.exec(`pragma user_version = ${++version}`);
+    }
+    db.exec('commit');
+  } catch (error) {
+    if (db.isTransaction) db.exec('rollback');
+    throw error;
+  }
 }
 
 function create(db: DatabaseSync, partitions: number): void {

@@ -2,10 +2,38 @@
  * The version of the tables below. A file of a newer one is refused, since it may hold what this release cannot read; so
  * is one of version 1, which no release has written.
  */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /** "plch", so that a file can be told from any other SQLite database before it is touched. */
 export const APPLICATION_ID = 0x706c6368;
+
+/**
+ * What version 3 added. Large payloads lie in `blob`, each of one run. Search attributes lie in `run_attr`, the first
+ * columns of whose key are what filters name: a column of any type keeps numbers as numbers, so ranges are scans. Both
+ * hang on the run's row, and go with it whatever deletes it.
+ */
+const BLOBS_AND_ATTRIBUTES = `
+create table blob (
+  run blob not null references run (id) on delete cascade,
+  n integer not null,
+  crc integer not null,
+  body blob not null
+) strict;
+create unique index blob_run on blob (run, n);
+
+create table run_attr (
+  namespace text not null,
+  key text not null,
+  value any not null,
+  run blob not null references run (id) on delete cascade,
+  type text not null,
+  primary key (namespace, key, value, run)
+) strict, without rowid;
+create index run_attr_run on run_attr (run);
+`;
+
+/** What brings the tables of a version to the next, by the version that is left. */
+export const UPGRADES: ReadonlyMap<number, string> = new Map([[2, BLOBS_AND_ATTRIBUTES]]);
 
 /**
  * The tables. Nothing hot is keyed by a random value but the index on workflow ids: run ids carry their time, so rows
@@ -81,4 +109,4 @@ create table attempt (
   body blob not null,
   primary key (run, seq)
 ) strict, without rowid;
-`;
+${BLOBS_AND_ATTRIBUTES}`;

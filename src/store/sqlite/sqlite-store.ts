@@ -5,6 +5,7 @@ import { PleachError } from '../../core/index.ts';
 import type {
   Acquisition,
   AttemptRow,
+  AttributeValue,
   Batch,
   CommitAnswer,
   InboxRow,
@@ -131,6 +132,11 @@ export class SqliteStore implements Store {
         row.wakeAt ?? null,
       );
     }
+    for (const row of batch.blobs) sql.insertBlob.run(runKey(row.run), row.n, zlib.crc32(row.body), row.body);
+    for (const { run, namespace, values } of batch.attributes) {
+      sql.deleteAttributes.run(runKey(run));
+      for (const { key, type, value } of values) sql.insertAttribute.run(namespace, key, value, runKey(run), type);
+    }
     this.#requireDense(batch.segments);
     for (const row of batch.segments) {
       sql.insertSegment.run(
@@ -238,6 +244,32 @@ export class SqliteStore implements Store {
           body: raw.body,
         };
       }),
+    );
+  }
+
+  async loadBlobs(run: RunId, numbers: readonly number[]): Promise<(Uint8Array | undefined)[]> {
+    return this.#read('loading large payloads', () =>
+      numbers.map((n) => {
+        const raw = this.#sql.blob.get(runKey(run), n) as { crc: number; body: Uint8Array } | undefined;
+        if (raw && zlib.crc32(raw.body) !== raw.crc) {
+          throw new PleachError(
+            'DATABASE_CORRUPT',
+            `blob ${n} of run ${run} does not match its checksum; other runs are unharmed. Restore the file from a backup, or terminate the run`,
+            { run, blob: n },
+          );
+        }
+        return raw?.body;
+      }),
+    );
+  }
+
+  async loadAttributes(run: RunId): Promise<AttributeValue[]> {
+    return this.#read('reading search attributes', () =>
+      (this.#sql.attributes.all(runKey(run)) as unknown as AttributeValue[]).map(({ key, type, value }) => ({
+        key,
+        type,
+        value,
+      })),
     );
   }
 
@@ -410,6 +442,11 @@ function prepareAll(db: DatabaseSync) {
     segments: sql(
       'select seq, part, pos, format, first_event, events, time, crc, body from segment where run = ? and seq >= ? order by seq limit ?',
     ),
+    insertBlob: sql('insert into blob (run, n, crc, body) values (?, ?, ?, ?)'),
+    blob: sql('select crc, body from blob where run = ? and n = ?'),
+    deleteAttributes: sql('delete from run_attr where run = ?'),
+    insertAttribute: sql('insert into run_attr (namespace, key, value, run, type) values (?, ?, ?, ?, ?)'),
+    attributes: sql('select key, type, value from run_attr where run = ? order by key, value'),
     lastSeq: sql('select max(seq) as seq from segment where run = ?'),
     heads: sql('select chunk, body from head'),
     putHeads: sql(

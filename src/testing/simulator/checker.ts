@@ -1,6 +1,13 @@
 import type { Job, Segment, WirePayload } from '../../common/index.ts';
-import { applySegment, decodeSegment, emptyState, type RunState } from '../../kernel/index.ts';
-import type { Batch, Lease, RunRow, SegmentRow } from '../../store/index.ts';
+import {
+  applySegment,
+  attributeValues,
+  decodeSegment,
+  emptyState,
+  readSegment,
+  type RunState,
+} from '../../kernel/index.ts';
+import type { AttributeValue, Batch, BlobRow, Lease, RunRow, SegmentRow } from '../../store/index.ts';
 
 /** A promise that was broken, with its number. */
 export class BrokenInvariant extends Error {
@@ -56,6 +63,10 @@ export class Checker {
   readonly broken: BrokenInvariant[] = [];
   /** Every run that was written, folded from its segments as they were written. */
   readonly runs = new Map<string, RunState>();
+  /** The rounds of each segment of a run as they were written. */
+  readonly histories = new Map<string, string[]>();
+  /** The search attributes of runs, as their rows say. */
+  readonly attributes = new Map<string, AttributeValue[]>();
   /** Rows of runs as they were written first. */
   readonly rows = new Map<string, RunRow>();
   /** Requests that are durable, and those whose effect was told. */
@@ -65,6 +76,8 @@ export class Checker {
   readonly toldToStop = new Set<string>();
   readonly faults = new Map<string, number>();
   activations = 0;
+  /** Payloads that were written apart from their segment. */
+  blobs = 0;
   /** Faults that changed what happened after them. */
   tellingFaults = 0;
   /** Whether rules are asked: then nothing that they are asked about happens without a decision. */
@@ -104,15 +117,28 @@ export class Checker {
     }
     if (lease.epoch < this.#holder.epoch)
       this.fail('I3', `a node of epoch ${lease.epoch} wrote after epoch ${this.#holder.epoch} had begun`);
+    this.blobs += batch.blobs.length;
     for (const row of batch.newRuns) this.rows.set(row.run, row);
     const closed = new Set<string>();
-    for (const row of batch.segments) if (this.#segment(row)) closed.add(row.run);
+    for (const row of batch.segments) if (this.#segment(row, batch.blobs)) closed.add(row.run);
+    for (const { run, values } of batch.attributes) this.attributes.set(run, values);
+    for (const { run } of batch.segments) this.#checkAttributes(run);
     this.#checkRows(batch, closed);
   }
 
   /** Applies a segment; whether it closes its run. */
-  #segment(row: SegmentRow): boolean {
-    const segment = decodeSegment(row);
+  #segment(row: SegmentRow, blobs: readonly BlobRow[]): boolean {
+    const { bytes } = readSegment(row);
+    let segment: Segment;
+    try {
+      segment = decodeSegment(row, blobs);
+    } catch (error) {
+      this.fail('I2', `segment ${row.seq} of run ${row.run} cannot be read: ${(error as Error).message}`);
+      return false;
+    }
+    const history = this.histories.get(row.run) ?? [];
+    this.histories.set(row.run, history);
+    history.push(JSON.stringify(segment.rounds));
     const state = this.runs.get(row.run) ?? emptyState();
     this.runs.set(row.run, state);
     if (state.closing) this.fail('I1', `run ${row.run} has closed, and got segment ${row.seq}`);
@@ -126,11 +152,18 @@ export class Checker {
     }
     const wasClosed = state.closing !== undefined;
     try {
-      applySegment(state, segment, row.body.length);
+      applySegment(state, segment, bytes);
     } catch (error) {
       this.fail('I1', `segment ${row.seq} of run ${row.run} cannot follow: ${(error as Error).message}`);
     }
     return state.closing !== undefined && !wasClosed;
+  }
+
+  /** The rows of a run's search attributes are what its log says, from the same commit on. */
+  #checkAttributes(run: string): void {
+    const expected = JSON.stringify(attributeValues(this.runs.get(run)?.searchAttributes ?? {}));
+    const rows = JSON.stringify(this.attributes.get(run) ?? []);
+    if (rows !== expected) this.fail('I8', `run ${run} has attributes ${expected} in its log, and rows ${rows}`);
   }
 
   #job(run: string, job: Job): void {

@@ -145,6 +145,7 @@ export class SimClients {
       type: 'simulated',
       queue: QUEUE,
       input: [JSON.stringify(state)],
+      ...(n % 2 === 0 ? { searchAttributes: { Origin: '["client"]' } } : {}),
       ...(fate === 'timed out' ? { runTimeoutMs: scheduler.between(300, 4_000) } : {}),
     };
     const sent: string[] = [];

@@ -95,6 +95,8 @@ export function faultyStore(
     release: (lease) => call('release', () => store.release(lease)),
     findRuns: (keys) => call('findRuns', () => store.findRuns(keys)),
     loadSegments: (run, fromSeq, limit) => call('loadSegments', () => store.loadSegments(run, fromSeq, limit)),
+    loadBlobs: (run, numbers) => call('loadBlobs', () => store.loadBlobs(run, numbers)),
+    loadAttributes: (run) => call('loadAttributes', () => store.loadAttributes(run)),
     loadAttempts: (run) => call('loadAttempts', () => store.loadAttempts(run)),
     loadAwake: (options) => call('loadAwake', () => store.loadAwake(options)),
     nextWakeAt: (after) => call('nextWakeAt', () => store.nextWakeAt(after)),

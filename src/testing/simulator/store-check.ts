@@ -1,5 +1,5 @@
 import type { Segment } from '../../common/index.ts';
-import { type KernelNode, applySegment, decodeSegment, emptyState, type RunState } from '../../kernel/index.ts';
+import { type KernelNode, applySegment, emptyState, loadPage, readSegment, type RunState } from '../../kernel/index.ts';
 import type { RunId } from '../../core/index.ts';
 import type { Store } from '../../store/index.ts';
 import type { WorkflowContext } from '../../worker/index.ts';
@@ -34,6 +34,10 @@ export async function checkStore(store: Store, checker: Checker, context: Workfl
     const written = checker.runs.get(run);
     if (written && outline(written) !== outline(state))
       checker.fail('I1', `run ${run} reads as ${outline(state)} and was written as ${outline(written)}`);
+    const rows = [...(checker.attributes.get(run) ?? [])].map((value) => JSON.stringify(value)).sort();
+    const found = (await store.loadAttributes(row.run)).map((value) => JSON.stringify(value)).sort();
+    if (found.join() !== rows.join())
+      checker.fail('I8', `run ${run} has the attribute rows ${found.join()}, and was written with ${rows.join()}`);
     const answer = context.replay(run, segments);
     if ('failure' in answer && answer.failure.cause === 'NONDETERMINISM')
       checker.fail('I7', `run ${run}: ${answer.failure.failure.message}`);
@@ -62,25 +66,46 @@ async function readRun(
   positions: Map<number, number[]>,
 ): Promise<{ state: RunState; segments: Segment[] }> {
   const state = emptyState();
-  const segments: Segment[] = [];
-  for (;;) {
-    const rows = await store.loadSegments(run, segments.length + 1, PAGE_SEGMENTS);
+  for (let seq = 1; ;) {
+    const rows = await store.loadSegments(run, seq, PAGE_SEGMENTS);
     for (const row of rows) {
-      if (row.seq !== segments.length + 1)
-        checker.fail('I1', `run ${run} has segment ${row.seq} at ${segments.length + 1}`);
+      if (row.seq !== seq) checker.fail('I1', `run ${run} has segment ${row.seq} at ${seq}`);
+      seq++;
       const list = positions.get(row.partition) ?? [];
       list.push(row.pos);
       positions.set(row.partition, list);
-      const segment = decodeSegment(row);
-      segments.push(segment);
+      const { segment, bytes } = readSegment(row);
       try {
-        applySegment(state, segment, row.body.length);
+        applySegment(state, segment, bytes);
       } catch (error) {
         checker.fail('I1', `run ${run} segment ${row.seq} cannot follow: ${(error as Error).message}`);
       }
     }
-    if (rows.length < PAGE_SEGMENTS) return { state, segments };
+    if (rows.length < PAGE_SEGMENTS) return { state, segments: await readHistory(store, run, checker) };
   }
+}
+
+/** A run's history as a worker is sent it, which must be what was written, large payloads too. */
+async function readHistory(store: Store, run: RunId, checker: Checker): Promise<Segment[]> {
+  const segments: Segment[] = [];
+  try {
+    for (let from: number | undefined = 1; from !== undefined;) {
+      const page = await loadPage(store, run, from);
+      segments.push(...page.segments);
+      from = page.next;
+    }
+  } catch (error) {
+    checker.fail('I2', `the history of run ${run} cannot be read: ${(error as Error).message}`);
+    return segments;
+  }
+  const written = checker.histories.get(run) ?? [];
+  const at = segments.findIndex(({ rounds }, index) => JSON.stringify(rounds) !== written[index]);
+  if (at >= 0 || segments.length !== written.length)
+    checker.fail(
+      'I2',
+      `run ${run} reads otherwise than it was written, from segment ${at < 0 ? segments.length : at + 1}`,
+    );
+  return segments;
 }
 
 /** Checks that what a node has in memory of each quiet run is what the segments that were written fold to. */

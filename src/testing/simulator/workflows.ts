@@ -14,8 +14,10 @@ import {
   isCancellation,
   proxyActivities,
   proxyLocalActivities,
+  type SearchAttributes,
   setHandler,
   sleep,
+  upsertSearchAttributes,
   workflowInfo,
 } from '../../entry/workflow.ts';
 
@@ -40,6 +42,12 @@ export interface SimState {
   log: string[];
   /** How often it has told others something: each gets the next number. */
   told: number;
+}
+
+/** Changes each time, and takes away what was set the time before. */
+function attributesOf(log: readonly string[]): SearchAttributes {
+  const isFourth = log.length % 4 === 0;
+  return { Steps: [log.length], Words: isFourth ? [] : ['odd', log.at(-1)!], Done: [isFourth] };
 }
 
 interface SimActivities {
@@ -93,6 +101,7 @@ export async function simulated(state: SimState): Promise<SimState> {
       case 'step':
         try {
           log.push(await stepOf(op.maximumAttempts, op.timeoutMs)(op.name));
+          if (log.length % 2 === 0) upsertSearchAttributes(attributesOf(log));
         } catch (error) {
           if (isCancellation(error)) throw error;
           if (!(error instanceof ActivityFailure)) throw error;

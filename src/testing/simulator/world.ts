@@ -48,6 +48,8 @@ export interface WorldReport {
   seed: number;
   broken: { invariant: string; message: string }[];
   activations: number;
+  /** Payloads that were written apart from their segment. */
+  blobs: number;
   faults: Record<string, number>;
   /** Faults that changed what happened after them. */
   tellingFaults: number;
@@ -71,6 +73,9 @@ const LIVENESS_MS = 900_000;
 const STEPS_MAX = 60_000;
 /** How often what a node has in memory is held to what was written, in virtual milliseconds. */
 const LOOK_MS = 250;
+/** In one world of so many, what has more than so many bytes lies apart: programs, logs, and most results. */
+const LARGE_WORLDS = 3;
+const LARGE_BYTES = 40;
 /** How likely a copy of the store is kept at such a look, to be put back at the world's end. */
 const COPY_SHARE = 0.1;
 
@@ -160,6 +165,7 @@ export class World implements ClientWorld {
       seed: this.#options.seed,
       broken: checker.broken.map(({ invariant, message }) => ({ invariant, message })),
       activations: checker.activations,
+      blobs: checker.blobs,
       faults: Object.fromEntries([...checker.faults].sort(([a], [b]) => (a < b ? -1 : 1))),
       tellingFaults: checker.tellingFaults,
       steps: scheduler.steps,
@@ -240,6 +246,7 @@ export class World implements ClientWorld {
           leaseTtlMs: TTL_MS,
           cachedRunsMax: 4,
           waitingJobsMax: this.#waitingJobsMax,
+          ...(this.#options.seed % LARGE_WORLDS === 0 ? { blobBytesMin: LARGE_BYTES } : {}),
           ...(checker.isAdmissionBound ? { admission: simRules(scheduler, process) } : {}),
           // A refused connection tells that the last engine is dead; sometimes only its lease's end does.
           ...(this.#lastNode !== undefined && scheduler.chance(0.5) ? { deadNode: this.#lastNode } : {}),

@@ -286,12 +286,12 @@ export class WorkflowContext {
     let length = 0;
     let bytes = 0;
     for (const segment of segments) {
+      const answering = segment.rounds.find(({ commands }) => commands !== undefined);
+      const told = answering?.told ?? { time: segment.time, historyLength: length, historyBytes: bytes };
       const fields: BeginFields = {
-        time: segment.time,
-        historyLength: length,
-        historyBytes: bytes,
+        ...told,
         isReplaying: true,
-        suggestContinue: suggests(length, bytes),
+        suggestContinue: suggests(told.historyLength, told.historyBytes),
       };
       for (const [index, round] of segment.rounds.entries()) {
         const isLocal = index > 0 && isLocalRound(round);
@@ -331,7 +331,7 @@ export class WorkflowContext {
         if (!isLocal) this.advance(runId);
       }
       length += segment.eventCount;
-      bytes += JSON.stringify(segment.rounds).length;
+      bytes += segment.bytes ?? bytesOf(segment);
       yield;
     }
     return { pendingLocal };
@@ -399,6 +399,11 @@ function batches(jobs: readonly WorkflowJob[]): WorkflowJob[][] {
     before = order;
   }
   return out;
+}
+
+/** How many bytes a segment's body has: of a history that was read from events, which do not say. */
+function bytesOf({ rounds, flags }: Segment): number {
+  return Buffer.byteLength(JSON.stringify(flags?.length ? { rounds, flags } : { rounds }));
 }
 
 function makeStorage() {
