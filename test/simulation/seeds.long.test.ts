@@ -24,6 +24,9 @@ const FAULTS = [
   'attempt-failed',
   'completion-doubled',
   'answered-RESOURCE_EXHAUSTED',
+  'link-cut',
+  'worker-killed',
+  'remote-miss',
 ];
 
 /** Where the seeds begin: derived from the tree, so that each change is tried under others, and each again under the same. */

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { WORLD_ACTIVATIONS_MIN, WORLD_FAULTS_MIN } from '../../src/testing/index.ts';
 import { runSeed, runSeeds } from './run-seeds.ts';
 
-it.each([7, 10])(
+it.each([7, 10, 11])(
   'tells the same story for the same seed, byte for byte: %i',
   async (seed) => {
     const [one, other] = [await runSeed(seed), await runSeed(seed)];
@@ -27,6 +27,12 @@ it('has worlds in which most of what runs are told lies apart, on either store',
     expect(world.blobs).toBeGreaterThan(100);
     expect(world.broken).toEqual([]);
   }
+}, 60_000);
+
+it('has worlds whose workers live in processes of their own, with local ones beside them and without', async () => {
+  const report = await runSeeds([4, 11, 18, 25]);
+  expect(report.broken).toEqual([]);
+  for (const kind of ['link-cut', 'worker-killed', 'remote-miss']) expect(report.faults[kind], kind).toBeGreaterThan(0);
 }, 60_000);
 
 it('names the promise that a planted bug breaks, and ends the world there', async () => {

@@ -7,6 +7,7 @@ import { ActivationRunner, type WorkflowBundle, WorkflowContext } from '../../wo
 import { Checker, valueOf } from './checker.ts';
 import { type ClientWorld, type Live, NAMESPACE, QUEUE, SimClients } from './client.ts';
 import { faultyStore, type StoreFaults } from './faulty-store.ts';
+import { RemoteWorker } from './remote-worker.ts';
 import { simRules } from './rules.ts';
 import { Scheduler, SimProcess } from './scheduler.ts';
 import { checkMemory, checkStore } from './store-check.ts';
@@ -76,6 +77,9 @@ const LOOK_MS = 250;
 /** In one world of so many, what has more than so many bytes lies apart: programs, logs, and most results. */
 const LARGE_WORLDS = 3;
 const LARGE_BYTES = 40;
+/** One world in so many has workers in processes of their own, and every other of those has no other workers. */
+const REMOTE_WORLDS = 7;
+const REMOTE_WORKERS = 2;
 /** How likely a copy of the store is kept at such a look, to be put back at the world's end. */
 const COPY_SHARE = 0.1;
 
@@ -110,6 +114,8 @@ export class World implements ClientWorld {
   /** Why nodes ended, by their id. */
   readonly #ends = new Map<string, string>();
   #older: ModelData | undefined;
+  readonly #remotes: RemoteWorker[] = [];
+  #remoteNames = 0;
 
   constructor(options: WorldOptions) {
     this.#options = options;
@@ -133,6 +139,10 @@ export class World implements ClientWorld {
   async run(): Promise<WorldReport> {
     const { scheduler, checker } = this;
     this.#startProcess();
+    if (this.#hasRemotes) {
+      for (let i = 0; i < REMOTE_WORKERS; i++) this.#startRemote();
+      this.#remoteTrouble();
+    }
     this.#trouble();
     this.#look();
     scheduler.after(TROUBLE_MS_MAX, undefined, () => this.#heal());
@@ -161,6 +171,7 @@ export class World implements ClientWorld {
   #report(replayed: number): WorldReport {
     const { scheduler, checker } = this;
     for (const process of this.#sandboxes.keys()) this.#crash(process);
+    for (const worker of this.#remotes.splice(0)) this.#killRemote(worker);
     return {
       seed: this.#options.seed,
       broken: checker.broken.map(({ invariant, message }) => ({ invariant, message })),
@@ -303,6 +314,8 @@ export class World implements ClientWorld {
         say({ kind: 'local-resolved', workerId: process.name, runId, seq, attempt, outcome }),
       turn: () => Promise.resolve(),
     });
+    this.live = { process, node, peer };
+    if (this.#hasRemotes && !this.#hasLocal) return;
     peer.receive({
       kind: 'register',
       worker: {
@@ -318,7 +331,6 @@ export class World implements ClientWorld {
         runningTokens: [],
       },
     });
-    this.live = { process, node, peer };
   }
 
   /** What a node says to the worker in its process, and to clients. */
@@ -406,10 +418,54 @@ export class World implements ClientWorld {
     const context = this.#sandboxes.get(process);
     this.#sandboxes.delete(process);
     if (context) giveSandbox(this.#options, context);
+    for (const worker of this.#remotes) worker.nodeGone(process);
     this.#opening.delete(process);
     if (this.live?.process === process) this.live = undefined;
     this.scheduler.after(this.scheduler.between(10, 500), undefined, () => {
       if (!this.live && this.#opening.size === 0) this.#startProcess();
+    });
+  }
+
+  // ---- workers in processes of their own ----
+
+  get #hasRemotes(): boolean {
+    return this.#options.seed % REMOTE_WORLDS === 4;
+  }
+
+  get #hasLocal(): boolean {
+    return Math.floor(this.#options.seed / REMOTE_WORLDS) % 2 === 0;
+  }
+
+  #startRemote(): void {
+    const name = `worker-${++this.#remoteNames}`;
+    this.scheduler.note(`${name} starts`);
+    this.#remotes.push(new RemoteWorker(name, this, this.#options.bundle, takeSandbox(this.#options)));
+  }
+
+  #killRemote(worker: RemoteWorker): void {
+    worker.kill();
+    giveSandbox(this.#options, worker.context);
+  }
+
+  /** Now and then the link of a worker is cut, or a worker dies and another is started. */
+  #remoteTrouble(): void {
+    const { scheduler, checker } = this;
+    if (this.isHealed) return;
+    scheduler.after(scheduler.between(200, 2_000), undefined, () => {
+      if (this.isHealed) return;
+      const worker = scheduler.pick(this.#remotes);
+      const kind = scheduler.pick(['link-cut', 'worker-killed', 'nothing'] as const);
+      if (kind !== 'nothing') {
+        checker.fault(kind);
+        scheduler.note(`${kind}: ${worker.process.name}`);
+      }
+      if (kind === 'link-cut') worker.cut();
+      if (kind === 'worker-killed') {
+        this.#remotes.splice(this.#remotes.indexOf(worker), 1);
+        this.#killRemote(worker);
+        this.#startRemote();
+      }
+      this.#remoteTrouble();
     });
   }
 
