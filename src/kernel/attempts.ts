@@ -662,6 +662,8 @@ export class Attempts {
   async announced(worker: WorkerHandle, tokens: readonly string[]): Promise<void> {
     for (const token of tokens) {
       if (!this.#node.runs.has(token.slice(0, 36) as RunId)) await this.#loadRunOf(token);
+      // It left while its runs were loaded: what it holds is for the next announcement, or lost in time.
+      if (worker.gone) return;
       const [runId, seqText] = token.split('/');
       const run = this.#node.runs.get(runId as RunId);
       const activity = run?.state.activities.get(Number(seqText));
