@@ -14,6 +14,7 @@ import {
 } from '../common/index.ts';
 import { LIMITS, messageOf, PleachError, type Wait } from '../core/index.ts';
 import { decideAdmissions } from './admit-commands.ts';
+import { answerQueries, failQueries } from './answer-queries.ts';
 import { hasAttributes, runAttributes } from './attribute-values.ts';
 import { closedError } from './closed-error.ts';
 import { closeRun } from './close-run.ts';
@@ -30,6 +31,7 @@ import { applySegment, isDelivered } from './machine/fold.ts';
 import { stageOf, type TimerState } from './machine/state.ts';
 import type { KernelNode } from './node.ts';
 import { encodeBody } from './segments.ts';
+import { dropStale } from './stale-jobs.ts';
 import type { WorkerHandle } from './workers.ts';
 
 /** What is done when a segment is on the disk, and not before. */
@@ -135,7 +137,7 @@ export class Activations {
       this.#refuseClosed(run);
       return;
     }
-    this.#dropStale(run);
+    dropStale(run, (arrival) => this.#node.inbox.discard(arrival));
     if (run.arrived.some(({ job }) => job.kind === 'terminated' || job.kind === 'timed-out')) {
       // A fact that closes comes last in its segment: what is in front of it is durable with it.
       const closing = (job: Job): boolean => job.kind === 'terminated' || job.kind === 'timed-out';
@@ -160,28 +162,6 @@ export class Activations {
       this.#failQueriesWithoutWorker(run);
     }
     if (run.arrived.length > 0) this.#commitJobs(run, run.arrived.splice(0), () => undefined);
-  }
-
-  /**
-   * Leaves out what nobody waits for any more: a timer that fired while the activation that cancels it was under way, an
-   * answer that came twice.
-   */
-  #dropStale(run: LiveRun): void {
-    const seen = new Set<string>();
-    const isStale = ({ job }: Arrival): boolean => {
-      if (!isAnswer(job)) return false;
-      const key = `${job.kind}/${job.seq}`;
-      const isRepeated = seen.has(key);
-      seen.add(key);
-      return isRepeated || !isAwaited(run.state, job);
-    };
-    if (!run.arrived.some(({ job }) => isAnswer(job))) return;
-    const kept: Arrival[] = [];
-    for (const arrival of run.arrived.splice(0)) {
-      if (isStale(arrival)) this.#node.inbox.discard(arrival);
-      else kept.push(arrival);
-    }
-    run.arrived.push(...kept);
   }
 
   #workerFor(run: LiveRun): WorkerHandle | undefined {
@@ -737,7 +717,7 @@ export class Activations {
         // Updates alone are not made durable early: nobody is acknowledged by it, and a rejected one leaves no trace.
         this.#commitUnder(run, activating);
       } else if (run.arrived.length > 0) {
-        this.#dropStale(run);
+        dropStale(run, (arrival) => this.#node.inbox.discard(arrival));
         if (run.arrived.length > 0) this.#commitJobs(run, run.arrived.splice(0), () => undefined);
       }
     }
@@ -988,73 +968,4 @@ function startOf(run: { arrived: readonly Arrival[] } | { arrivals: readonly Arr
   const arrivals = 'arrived' in run ? run.arrived : run.arrivals;
   for (const { job } of arrivals) if (job.kind === 'start') return job;
   return undefined;
-}
-
-function answerQueries(queries: WaitingQuery[], results: WireQueryResult[] | undefined): void {
-  for (const waiting of queries) {
-    const result = results?.find(({ id }) => id === waiting.query.id);
-    if (result) waiting.answer(result);
-    else
-      waiting.fail(new PleachError('QUERY_FAILED', `the worker gave no answer to query "${waiting.query.name}"`, {}));
-  }
-}
-
-function failQueries(queries: WaitingQuery[], results: WireQueryResult[] | undefined, failure: WireFailure): void {
-  for (const waiting of queries) {
-    const result = results?.find(({ id }) => id === waiting.query.id);
-    if (result) waiting.answer(result);
-    else
-      waiting.fail(
-        new PleachError('QUERY_FAILED', `the workflow task fails: ${failure.message}`, { query: waiting.query.name }),
-      );
-  }
-}
-
-type AnswerJob = Extract<
-  WorkflowJob,
-  {
-    kind:
-      | 'timer-fired'
-      | 'activity-resolved'
-      | 'child-started'
-      | 'child-start-failed'
-      | 'child-resolved'
-      | 'signal-external-resolved'
-      | 'cancel-external-resolved';
-  }
->;
-
-/** Whether a job answers something that the run has open. */
-function isAnswer(job: Job): job is AnswerJob {
-  switch (job.kind) {
-    case 'timer-fired':
-    case 'activity-resolved':
-    case 'child-started':
-    case 'child-start-failed':
-    case 'child-resolved':
-    case 'signal-external-resolved':
-    case 'cancel-external-resolved':
-      return true;
-    default:
-      return false;
-  }
-}
-
-/** Whether the run still has open what a job answers. */
-function isAwaited(state: LiveRun['state'], job: AnswerJob): boolean {
-  switch (job.kind) {
-    case 'timer-fired':
-      return state.timers.has(job.seq);
-    case 'activity-resolved':
-      return state.activities.has(job.seq);
-    case 'child-started':
-      return state.children.get(job.seq)?.phase === 'starting';
-    case 'child-start-failed':
-    case 'child-resolved':
-      return state.children.has(job.seq);
-    case 'signal-external-resolved':
-      return state.signals.has(job.seq);
-    case 'cancel-external-resolved':
-      return state.cancels.has(job.seq);
-  }
 }
