@@ -254,8 +254,9 @@ export class SimClients {
         continue;
       }
       const requestId = `pause-${n}-${i}`;
-      if ('refused' in (await this.#ask('pause-activity', { ...one, requestId }))) continue;
-      await scheduler.delay(scheduler.between(0, 600), undefined);
+      await this.#ask('pause-activity', { ...one, requestId });
+      // One that was refused while a decision was awaited may have a double on its way that is not.
+      await scheduler.delay(scheduler.between(100, 700), undefined);
       await this.#ask('unpause-activity', { ...one, requestId: `unpause-${n}-${i}` });
     }
   }
