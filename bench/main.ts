@@ -1,9 +1,9 @@
 // `npm run bench`: the rows of the design's performance table, pleach beside its peers in one run. Machines differ and
 // are noisy, so what counts are the ratios, and the cost of one commit on this disk, which is printed with them.
 //
-//   npm run bench                          every row with the peers, and the CPU budget: some twenty minutes
+//   npm run bench                          every row with the peers, and the CPU budget: some eight minutes
 //   npm run bench -- --only throughput     one row
-//   npm run bench -- --runs 9             how often each row is run; 5 and, for recovery, 3 unless said
+//   npm run bench -- --runs 9               how often each row is run; 5 and, for recovery, 3 unless said
 //   npm run bench -- --no-peers            pleach alone; --no-budget, --no-pack leave those out
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
