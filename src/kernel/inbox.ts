@@ -72,7 +72,7 @@ export class Inbox {
 
   /** Applies the messages that were on their way when the last owner ended. */
   async recover(): Promise<void> {
-    const rows = await this.#node.store.loadInbox(1_000_000);
+    const rows = await this.#node.store.loadInbox(1_000_000, this.#node.partitions);
     for (const row of rows) this.#deliver(row, row.body);
   }
 

@@ -82,6 +82,8 @@ export class KernelNode {
   readonly closedQueries: ClosedQueries;
   readonly plantedBug: PlantedBug | undefined;
   readonly waitingJobsMax: number;
+  /** The partitions that this node owns. */
+  readonly partitions: readonly Partition[];
   readonly blobBytesMin: number;
   /** Set while the store refuses all writing. */
   stalled: PleachError | undefined;
@@ -102,8 +104,15 @@ export class KernelNode {
   readonly #wasAbandoned: boolean;
   readonly #waryUntilMs: number;
 
-  private constructor(id: NodeId, journal: (node: KernelNode) => Journal, wasAbandoned: boolean, options: NodeOptions) {
+  private constructor(
+    id: NodeId,
+    partitions: readonly Partition[],
+    journal: (node: KernelNode) => Journal,
+    wasAbandoned: boolean,
+    options: NodeOptions,
+  ) {
     this.id = id;
+    this.partitions = partitions;
     this.clock = options.clock;
     this.random = options.random;
     this.log = options.log;
@@ -135,7 +144,11 @@ export class KernelNode {
     const id = uuidV7(options.clock.now(), options.random.bytes(16)) as NodeId;
     const ttlMs = options.leaseTtlMs ?? LIMITS.leaseTtlMs;
     const acquiredMonoMs = options.clock.monotonicMs();
-    const answer = await options.store.acquire(id, ttlMs, options.deadNode);
+    const answer = await options.store.acquire(
+      id,
+      ttlMs,
+      options.deadNode === undefined ? {} : { dead: options.deadNode },
+    );
     if (answer.status === 'held') {
       throw new PleachError(
         'DATABASE_IN_USE',
@@ -148,9 +161,10 @@ export class KernelNode {
       );
     }
     options.acquired?.();
-    const heads = await options.store.loadHeads();
+    const heads = await options.store.loadHeads(answer.owned);
     const node = new KernelNode(
       id,
+      answer.owned,
       (self) =>
         new Journal(options.store, answer.lease, heads, {
           clock: options.clock,
@@ -434,7 +448,7 @@ export class KernelNode {
     try {
       const dueBy = this.now();
       await this.#loadPages(dueBy);
-      const next = await this.store.nextWakeAt(dueBy);
+      const next = await this.store.nextWakeAt(dueBy, this.partitions);
       if (next !== undefined && next < 9e15) this.noteStoredWake(next);
     } catch (error) {
       this.log.error('could not wake stored runs', { message: messageOf(error) });
@@ -460,7 +474,7 @@ export class KernelNode {
   async #loadPages(dueBy: number | undefined): Promise<void> {
     const SLICE = 64;
     for (let after: RunRow | undefined; !this.ended;) {
-      const rows = await this.store.loadAwake({ dueBy, after, limit: SLICE });
+      const rows = await this.store.loadAwake({ dueBy, after, limit: SLICE, of: this.partitions });
       for (const row of rows) {
         try {
           await this.load(row);

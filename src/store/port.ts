@@ -9,7 +9,7 @@ export interface Lease {
   readonly batch: number;
 }
 
-/** Who holds the store, where it is not the asker. */
+/** Who holds the store, where it is not the asker and the store has room for one node alone. */
 export interface Holder {
   node: string;
   epoch: number;
@@ -23,11 +23,31 @@ export type Acquisition =
       status: 'acquired';
       lease: Lease;
       now: number;
-      partitions: number;
+      /** All of them where one node alone may work on the store; none where several may: each claims its share. */
+      owned: Partition[];
       /** Whether the last holder ended without giving its lease up: its process died, or was cut off. */
       wasAbandoned: boolean;
     }
   | { status: 'held'; holder: Holder; now: number };
+
+/** A node as the others see it. */
+export interface Member {
+  node: NodeId;
+  epoch: number;
+  /** When its lease ends, store time. */
+  until: number;
+  /** Where other nodes reach it; undefined where it does not listen, and so owns nothing. */
+  address: string | undefined;
+  /** Known to be gone before its lease ends: its process or its host has died. */
+  isGone: boolean;
+}
+
+/** All nodes, and who owns what; a partition that is not named is free. */
+export interface Cluster {
+  now: number;
+  members: Member[];
+  owners: Map<Partition, NodeId>;
+}
 
 /** One commit of a run. `body` is the segment's rounds, encoded; the store never reads it. */
 export interface SegmentRow {
@@ -132,6 +152,8 @@ export interface Batch {
   attemptsDone: { run: RunId; seq: number }[];
   /** Runs all of whose attempt rows go. */
   attemptsOfClosed: RunId[];
+  /** Partitions that leave this node, to another or to whoever claims them; nothing is written to them after. */
+  given: { partition: Partition; to: NodeId | undefined }[];
 }
 
 /** The answer to a commit. */
@@ -159,11 +181,23 @@ export interface StoreIdentity {
  */
 export interface Store {
   readonly identity: StoreIdentity;
+  /** Whether several nodes may work on the store, each on its own partitions. */
+  readonly isShared: boolean;
   /**
-   * Takes the store for a node, unless another holds it.
-   * @param dead a node whose process is known to be gone, so that its lease need not be waited for
+   * Gives a node its lease. Where the store is not shared: and all partitions, unless another node holds them.
+   * @param options.dead a node whose process is known to be gone, so that its lease need not be waited for
+   * @param options.address where other nodes reach this one
    */
-  acquire(node: NodeId, ttlMs: number, dead?: string): Promise<Acquisition>;
+  acquire(node: NodeId, ttlMs: number, options?: { dead?: string; address?: string }): Promise<Acquisition>;
+  /** All nodes and what each owns. */
+  loadCluster(): Promise<Cluster>;
+  /**
+   * Takes partitions that are free, or whose node is dead: its lease has lapsed by the store's clock, or `dead` names
+   * it. A dead node is fenced as a whole first, which waits for a commit of its that is under way.
+   * @param wanted which partitions, in order of preference
+   * @returns those that are now this node's, which may be fewer; none where the lease does not hold any more
+   */
+  claim(lease: Lease, wanted: readonly Partition[], dead?: readonly NodeId[]): Promise<Partition[]>;
   /**
    * After a commit of unknown outcome: raises the node's own epoch, which waits for what was under way, and reads.
    * @returns the new lease and the batch number that the old epoch reached; undefined where another node has taken over
@@ -171,7 +205,7 @@ export interface Store {
   reclaim(lease: Lease, ttlMs: number): Promise<{ lease: Lease; reached: number; now: number } | undefined>;
   /** Writes all of a batch or nothing, and renews the lease. An empty batch only renews. */
   commit(lease: Lease, ttlMs: number, batch: Batch): Promise<CommitAnswer>;
-  /** Gives the lease up at once. */
+  /** Gives the lease up at once, and all partitions with it. */
   release(lease: Lease): Promise<void>;
   /** The latest run of each workflow id, or the run that is named; undefined in the place of what is not there. */
   findRuns(keys: readonly RunKey[]): Promise<(RunRow | undefined)[]>;
@@ -187,14 +221,32 @@ export interface Store {
    * A page of open runs that must be looked at: with no `dueBy`, those that were live when their node ended (`wakeAt`
    * undefined), by run id; else those due by then, by instant and run id. Goes on after `after`, a row of the last page.
    */
-  loadAwake(options: { dueBy: number | undefined; after: RunRow | undefined; limit: number }): Promise<RunRow[]>;
-  /** The earliest instant after `after` at which a run that is not live must be looked at. */
-  nextWakeAt(after: number): Promise<number | undefined>;
-  /** Messages that wait, by sender and position. */
-  loadInbox(limit: number): Promise<InboxRow[]>;
-  /** The last position of each partition that has one. */
-  loadHeads(): Promise<Map<Partition, number>>;
+  loadAwake(options: AwakeOptions): Promise<RunRow[]>;
+  /** The earliest instant after `after` at which a run of these partitions that is not live must be looked at. */
+  nextWakeAt(after: number, of: readonly Partition[]): Promise<number | undefined>;
+  /** Messages that wait for these partitions, by sender and position. */
+  loadInbox(limit: number, of: readonly Partition[]): Promise<InboxRow[]>;
+  /** The last position of each of these partitions that has one. */
+  loadHeads(of: readonly Partition[]): Promise<Map<Partition, number>>;
+  /**
+   * Tells the nodes that own these partitions that messages wait there. A hint: it may be lost, come late or twice, and
+   * is answered by nobody. Hints of 2 ms travel together.
+   */
+  hint(partitions: readonly Partition[]): void;
+  /** Calls back with partitions that were hinted at; undefined where hints may have been lost, and all must be looked at. */
+  onHint(listener: (partitions: readonly Partition[] | undefined) => void): void;
   close(): Promise<void>;
+}
+
+/** What `loadAwake` reads. A store that is not shared looks at all partitions, whatever is asked of it here and below. */
+export interface AwakeOptions {
+  /** Undefined: the runs that were live when their node ended; else those due by this instant, store time. */
+  dueBy: number | undefined;
+  /** The last row of the page before. */
+  after: RunRow | undefined;
+  limit: number;
+  /** The partitions to look at, ascending. */
+  of: readonly Partition[];
 }
 
 /** What a run is looked up by: its own id, or the latest run of a workflow id. */
@@ -213,6 +265,7 @@ export function emptyBatch(): Batch {
     attempts: [],
     attemptsDone: [],
     attemptsOfClosed: [],
+    given: [],
   };
 }
 

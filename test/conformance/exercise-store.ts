@@ -24,6 +24,8 @@ export interface World {
 }
 
 const TTL_MS = 10_000;
+/** Every partition. */
+export const ALL = Array.from({ length: 256 }, (_, partition) => partition as Partition);
 const NODE_A = 'node-a' as NodeId;
 const NODE_B = 'node-b' as NodeId;
 
@@ -156,8 +158,8 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
     test('the lease of a node that is known to be dead is not waited for', async () => {
       const { store, other } = set();
       const lease = await take(store);
-      expect((await other.acquire(NODE_B, TTL_MS, 'node-c')).status).toBe('held');
-      const taken = leaseOf(await other.acquire(NODE_B, TTL_MS, NODE_A));
+      expect((await other.acquire(NODE_B, TTL_MS, { dead: 'node-c' })).status).toBe('held');
+      const taken = leaseOf(await other.acquire(NODE_B, TTL_MS, { dead: NODE_A }));
       expect(taken.epoch).toBeGreaterThan(lease.epoch);
       expect(await store.commit(lease, TTL_MS, emptyBatch())).toEqual({ status: 'fenced' });
     });
@@ -186,7 +188,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
       expect(first).toMatchObject({ wasAbandoned: false });
       await store.release(leaseOf(first));
       expect(await other.acquire(NODE_B, TTL_MS)).toMatchObject({ wasAbandoned: false });
-      expect(await store.acquire(NODE_A, TTL_MS, NODE_B)).toMatchObject({ wasAbandoned: true });
+      expect(await store.acquire(NODE_A, TTL_MS, { dead: NODE_B })).toMatchObject({ wasAbandoned: true });
       clock.at += TTL_MS;
       expect(await other.acquire(NODE_B, TTL_MS)).toMatchObject({ wasAbandoned: true });
     });
@@ -194,7 +196,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
     test('a lease that is old releases nothing', async () => {
       const { store, other } = set();
       const old = await take(store);
-      const taken = leaseOf(await other.acquire(NODE_B, TTL_MS, NODE_A));
+      const taken = leaseOf(await other.acquire(NODE_B, TTL_MS, { dead: NODE_A }));
       await store.release(old);
       await store.release({ ...taken, epoch: taken.epoch - 1 });
       expect((await store.acquire(NODE_A, TTL_MS)).status).toBe('held');
@@ -342,7 +344,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
       expect(await store.findRuns([{ runId: runId(3) }, { runId: runId(1) }])).toEqual([undefined, runRow(1)]);
       expect(await store.loadSegments(runId(3), 1, 10)).toEqual([]);
       expect(bytesOf(await store.loadSegments(runId(1), 1, 10))).toEqual(['segment 1 of run 1']);
-      expect(bytesOf(await store.loadInbox(10))).toEqual(['message 1/0']);
+      expect(bytesOf(await store.loadInbox(10, ALL))).toEqual(['message 1/0']);
       expect(await store.loadAttempts(runId(1))).toEqual([]);
       // Not even its number is used up: the same lease commits on.
       expect((await commit(store, lease, {})).batch).toBe(lease.batch + 1);
@@ -413,13 +415,13 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
           runRow(6),
         ],
       });
-      const first = await store.loadAwake({ dueBy: undefined, after: undefined, limit: 2 });
-      const second = await store.loadAwake({ dueBy: undefined, after: first.at(-1), limit: 2 });
+      const first = await store.loadAwake({ dueBy: undefined, after: undefined, limit: 2, of: ALL });
+      const second = await store.loadAwake({ dueBy: undefined, after: first.at(-1), limit: 2, of: ALL });
       expect([runsOf(first), runsOf(second)]).toEqual([
         [runId(2), runId(4)],
         [runId(5), runId(6)],
       ]);
-      expect(await store.loadAwake({ dueBy: undefined, after: second.at(-1), limit: 2 })).toEqual([]);
+      expect(await store.loadAwake({ dueBy: undefined, after: second.at(-1), limit: 2, of: ALL })).toEqual([]);
     });
 
     test('due runs are paged by instant and run id, up to the instant asked for and no further', async () => {
@@ -438,7 +440,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
       });
       const pages: RunId[][] = [];
       for (let after: RunRow | undefined; ;) {
-        const page = await store.loadAwake({ dueBy: 300, after, limit: 3 });
+        const page = await store.loadAwake({ dueBy: 300, after, limit: 3, of: ALL });
         if (page.length === 0) break;
         pages.push(runsOf(page));
         after = page.at(-1);
@@ -449,7 +451,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
     test('the next instant to wake at is the earliest after the one given, of open runs that are not live', async () => {
       const { store } = set();
       const lease = await take(store);
-      expect(await store.nextWakeAt(0)).toBeUndefined();
+      expect(await store.nextWakeAt(0, ALL)).toBeUndefined();
       await commit(store, lease, {
         newRuns: [
           runRow(1, { wakeAt: 300 }),
@@ -458,11 +460,11 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
           runRow(4),
         ],
       });
-      expect([await store.nextWakeAt(0), await store.nextWakeAt(100), await store.nextWakeAt(300)]).toEqual([
-        100,
-        300,
-        undefined,
-      ]);
+      expect([
+        await store.nextWakeAt(0, ALL),
+        await store.nextWakeAt(100, ALL),
+        await store.nextWakeAt(300, ALL),
+      ]).toEqual([100, 300, undefined]);
     });
 
     test('a change of a run moves its status, its end and its wake-up, and nothing else', async () => {
@@ -488,7 +490,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
         written[1],
         written[3],
       ]);
-      expect(await other.loadHeads()).toEqual(
+      expect(await other.loadHeads(ALL)).toEqual(
         new Map([
           [3, 3],
           [8, 1],
@@ -497,7 +499,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
     });
 
     test('a store with nothing in it has no heads', async () => {
-      expect(await set().store.loadHeads()).toEqual(new Map());
+      expect(await set().store.loadHeads(ALL)).toEqual(new Map());
     });
 
     test('segments are paged from any of them on', async () => {
@@ -526,14 +528,14 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
         message(-4, 0, { body: Buffer.from('an answer') }),
       ];
       await commit(store, await take(store), { inboxIn: sent });
-      expect(bytesOf(await store.loadInbox(10))).toEqual([
+      expect(bytesOf(await store.loadInbox(10, ALL))).toEqual([
         'from 2',
         'an answer',
         'message 1/0',
         'message 1/1',
         'message 2/0',
       ]);
-      expect(bytesOf(await store.loadInbox(2))).toEqual(['from 2', 'an answer']);
+      expect(bytesOf(await store.loadInbox(2, ALL))).toEqual(['from 2', 'an answer']);
     });
 
     test('a message that is done is gone, and one that is not there is no mistake', async () => {
@@ -541,7 +543,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
       const lease = await commit(store, await take(store), { inboxIn: [message(1, 0), message(1, 1)] });
       const answer = await store.commit(lease, TTL_MS, batchOf({ inboxDone: [message(1, 0), message(7, 7)] }));
       expect(answer.status).toBe('committed');
-      const [left, ...none] = await store.loadInbox(10);
+      const [left, ...none] = await store.loadInbox(10, ALL);
       expect(none).toEqual([]);
       expect({ ...left, body: Buffer.from(left!.body) }).toEqual(message(1, 1));
     });

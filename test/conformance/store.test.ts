@@ -1,7 +1,7 @@
 import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ModelData, ModelStore, SqliteStore, type Store } from '../../src/store/index.ts';
+import { copyModel, ModelData, ModelStore, SqliteStore, type Store } from '../../src/store/index.ts';
 import { exerciseStore } from './exercise-store.ts';
 
 exerciseStore('ModelStore', (clock) => {
@@ -10,7 +10,7 @@ exerciseStore('ModelStore', (clock) => {
   return {
     open: () => new ModelStore(data, clock),
     copy() {
-      copy = structuredCloneOf(data);
+      copy = copyModel(data);
     },
     putBack() {
       data = copy!;
@@ -41,13 +41,3 @@ exerciseStore('SqliteStore', (clock) => {
     },
   };
 });
-
-/** A copy of the model's tables that shares nothing with them. */
-function structuredCloneOf(data: ModelData): ModelData {
-  const clone = new ModelData();
-  for (const table of Object.keys(data) as (keyof ModelData)[]) {
-    const into: Map<unknown, unknown> = clone[table];
-    for (const [key, value] of structuredClone(data[table] as Map<unknown, unknown>)) into.set(key, value);
-  }
-  return clone;
-}

@@ -5,7 +5,9 @@ import type {
   Acquisition,
   AttemptRow,
   AttributeValue,
+  AwakeOptions,
   Batch,
+  Cluster,
   CommitAnswer,
   InboxKey,
   InboxRow,
@@ -22,7 +24,12 @@ import type {
  * `ModelStore`s over one `ModelData` are several processes on one database.
  */
 export class ModelData {
-  readonly nodes = new Map<string, { epoch: number; batch: number; until: number }>();
+  readonly nodes = new Map<NodeId, { epoch: number; batch: number; until: number; address: string | undefined }>();
+  /** The highest epoch that any node has had: what comes after is higher, whoever has left meanwhile. */
+  epoch = 0;
+  /** Who owns what, where several nodes may work here. */
+  readonly owners = new Map<Partition, NodeId>();
+  readonly listeners = new Set<(partitions: readonly Partition[]) => void>();
   readonly runs = new Map<RunId, RunRow>();
   readonly segments = new Map<RunId, SegmentRow[]>();
   readonly blobs = new Map<RunId, Map<number, Uint8Array>>();
@@ -37,6 +44,9 @@ export class ModelData {
 export function copyModel(data: ModelData): ModelData {
   return Object.assign(new ModelData(), {
     nodes: new Map([...data.nodes].map(([id, row]) => [id, { ...row }])),
+    epoch: data.epoch,
+    owners: new Map(data.owners),
+    listeners: data.listeners,
     runs: new Map(data.runs),
     segments: new Map([...data.segments].map(([run, rows]) => [run, [...rows]])),
     blobs: new Map([...data.blobs].map(([run, blobs]) => [run, new Map(blobs)])),
@@ -70,44 +80,95 @@ const inboxKey = (k: InboxKey): string => `${k.to}/${k.from}/${k.fromPos}/${k.in
 /** A store in memory, for tests, `memory:` and the simulator. */
 export class ModelStore implements Store {
   readonly identity: StoreIdentity;
+  readonly isShared: boolean;
   readonly #data: ModelData;
   readonly #acceptsOlder: boolean;
   readonly #clock: Clock;
+  #listener: ((partitions: readonly Partition[]) => void) | undefined;
 
-  /** @param acceptsOlder a planted bug: a commit that has seen a later state than the store holds is taken */
-  constructor(data: ModelData, clock: Clock, partitions = 256, acceptsOlder = false) {
-    this.#acceptsOlder = acceptsOlder;
+  /**
+   * @param options.acceptsOlder a planted bug: a commit that has seen a later state than the store holds is taken
+   * @param options.isShared whether several nodes may work on it. Default false.
+   */
+  constructor(
+    data: ModelData,
+    clock: Clock,
+    partitions = 256,
+    options: { acceptsOlder?: boolean; isShared?: boolean } = {},
+  ) {
+    this.#acceptsOlder = options.acceptsOlder ?? false;
+    this.isShared = options.isShared ?? false;
     this.#data = data;
     this.#clock = clock;
     this.identity = { partitions, hash: PARTITION_HASH, schema: 1 };
   }
 
-  async acquire(node: NodeId, ttlMs: number, dead?: string): Promise<Acquisition> {
+  get #all(): Partition[] {
+    return Array.from({ length: this.identity.partitions }, (_, partition) => partition as Partition);
+  }
+
+  async acquire(node: NodeId, ttlMs: number, options: { dead?: string; address?: string } = {}): Promise<Acquisition> {
     const now = this.#clock.now();
-    let epoch = 1;
-    const wasAbandoned = [...this.#data.nodes.values()].some((row) => row.until > 0);
+    const wasAbandoned = !this.isShared && [...this.#data.nodes.values()].some((row) => row.until > 0);
     for (const [id, row] of this.#data.nodes) {
-      if (id !== node && id !== dead && row.until > now) {
+      if (!this.isShared && id !== node && id !== options.dead && row.until > now) {
         return { status: 'held', holder: { node: id, epoch: row.epoch, until: row.until }, now };
       }
-      epoch = Math.max(epoch, row.epoch + 1);
     }
-    this.#data.nodes.clear();
-    this.#data.nodes.set(node, { epoch, batch: 0, until: now + ttlMs });
+    const epoch = ++this.#data.epoch;
+    if (this.isShared) this.#freeOwned(node);
+    else this.#data.nodes.clear();
+    this.#data.nodes.set(node, { epoch, batch: 0, until: now + ttlMs, address: options.address });
     return {
       status: 'acquired',
       lease: { node, epoch, batch: 0 },
       now,
-      partitions: this.identity.partitions,
+      owned: this.isShared ? [] : this.#all,
       wasAbandoned,
     };
+  }
+
+  async loadCluster(): Promise<Cluster> {
+    const members = [...this.#data.nodes].map(([node, row]) => ({
+      node,
+      epoch: row.epoch,
+      until: row.until,
+      address: row.address,
+      isGone: false,
+    }));
+    const only = members[0]?.node;
+    const owners =
+      this.isShared || only === undefined
+        ? this.#data.owners
+        : new Map(this.#all.map((partition) => [partition, only]));
+    return { now: this.#clock.now(), members, owners: new Map(owners) };
+  }
+
+  async claim(lease: Lease, wanted: readonly Partition[], dead: readonly NodeId[] = []): Promise<Partition[]> {
+    const mine = this.#data.nodes.get(lease.node);
+    if (!mine || mine.epoch !== lease.epoch) return [];
+    if (!this.isShared) return [...wanted];
+    const now = this.#clock.now();
+    for (const [id, row] of this.#data.nodes) {
+      if (id === lease.node || (row.until > now && !dead.includes(id))) continue;
+      // Nothing owned and fenced: whatever it still sends finds no row.
+      this.#freeOwned(id);
+      this.#data.nodes.delete(id);
+    }
+    const free = wanted.filter((partition) => !this.#data.owners.has(partition));
+    for (const partition of free) this.#data.owners.set(partition, lease.node);
+    return free;
+  }
+
+  #freeOwned(node: NodeId): void {
+    for (const [partition, owner] of this.#data.owners) if (owner === node) this.#data.owners.delete(partition);
   }
 
   async reclaim(lease: Lease, ttlMs: number) {
     const row = this.#data.nodes.get(lease.node);
     if (!row || row.epoch !== lease.epoch) return undefined;
     const reached = row.batch;
-    row.epoch++;
+    row.epoch = ++this.#data.epoch;
     row.batch = 0;
     row.until = this.#clock.now() + ttlMs;
     return { lease: { node: lease.node, epoch: row.epoch, batch: 0 }, reached, now: this.#clock.now() };
@@ -116,14 +177,14 @@ export class ModelStore implements Store {
   async commit(lease: Lease, ttlMs: number, batch: Batch): Promise<CommitAnswer> {
     const row = this.#data.nodes.get(lease.node);
     if (!row || row.epoch !== lease.epoch) {
-      const highest = [...this.#data.nodes.values()].reduce((max, n) => Math.max(max, n.epoch), 0);
-      if (highest < lease.epoch) return { status: 'went-back', expected: lease.epoch, found: highest };
+      if (this.#data.epoch < lease.epoch)
+        return { status: 'went-back', expected: lease.epoch, found: this.#data.epoch };
       return { status: 'fenced' };
     }
     if (row.batch < lease.batch && !this.#acceptsOlder)
       return { status: 'went-back', expected: lease.batch, found: row.batch };
     if (row.batch > lease.batch) return { status: 'fenced' };
-    this.#check(batch);
+    this.#check(lease.node, batch);
     row.batch++;
     row.until = this.#clock.now() + ttlMs;
     this.#write(batch);
@@ -131,7 +192,7 @@ export class ModelStore implements Store {
   }
 
   /** Every constraint is checked before anything is written: all or nothing. */
-  #check(batch: Batch): void {
+  #check(node: NodeId, batch: Batch): void {
     const closing = new Set(batch.runChanges.filter((c) => c.status !== 'RUNNING').map((c) => c.run));
     const conflict = (what: string): never => {
       throw new PleachError('UNEXPECTED', `committing: ${what} is there already`, {});
@@ -164,9 +225,21 @@ export class ModelStore implements Store {
       if (new Set(values.map(({ key: name, value }) => JSON.stringify([name, value]))).size < values.length)
         conflict(`a search attribute of run ${run}`);
     }
+    const requireOwned = (partition: Partition, what: string): void => {
+      if (!this.isShared || this.#data.owners.get(partition) === node) return;
+      throw new PleachError(
+        'UNEXPECTED',
+        `committing: ${what} is in partition ${partition}, which ${node} has not`,
+        {},
+      );
+    };
+    for (const row of batch.newRuns) requireOwned(row.partition, `run ${row.run}`);
+    for (const { to } of batch.inboxDone) requireOwned(to, 'a message that is taken');
+    for (const { partition } of batch.given) requireOwned(partition, 'what is given');
     const nextSeq = new Map<RunId, number>();
     const nextPos = new Map<Partition, number>();
     for (const row of batch.segments) {
+      requireOwned(row.partition, `segment ${row.seq} of run ${row.run}`);
       const seq = nextSeq.get(row.run) ?? (this.#data.segments.get(row.run)?.length ?? 0) + 1;
       if (row.seq !== seq) conflict(`segment ${row.seq} of run ${row.run} (next is ${seq})`);
       nextSeq.set(row.run, seq + 1);
@@ -215,13 +288,22 @@ export class ModelStore implements Store {
     }
     for (const done of batch.attemptsDone) data.attempts.get(done.run)?.delete(done.seq);
     for (const run of batch.attemptsOfClosed) data.attempts.delete(run);
+    for (const { partition, to } of batch.given) {
+      if (to === undefined) data.owners.delete(partition);
+      else data.owners.set(partition, to);
+    }
   }
 
   async release(lease: Lease): Promise<void> {
     const row = this.#data.nodes.get(lease.node);
     if (!row || row.epoch !== lease.epoch) return;
+    if (this.isShared) {
+      this.#freeOwned(lease.node);
+      this.#data.nodes.delete(lease.node);
+      return;
+    }
     // Whatever still travels under the lease that was given up meets a new epoch.
-    row.epoch++;
+    row.epoch = ++this.#data.epoch;
     row.batch = 0;
     row.until = 0;
   }
@@ -263,14 +345,15 @@ export class ModelStore implements Store {
     return [...(this.#data.attempts.get(run)?.values() ?? [])].sort((a, b) => a.seq - b.seq);
   }
 
-  async loadAwake(options: { dueBy: number | undefined; after: RunRow | undefined; limit: number }): Promise<RunRow[]> {
-    const { dueBy, after, limit } = options;
+  async loadAwake({ dueBy, after, limit, of }: AwakeOptions): Promise<RunRow[]> {
+    const wanted = new Set(of);
     const before = (a: RunRow, b: RunRow): boolean =>
       (a.wakeAt ?? 0) < (b.wakeAt ?? 0) || ((a.wakeAt ?? 0) === (b.wakeAt ?? 0) && a.run < b.run);
     return [...this.#data.runs.values()]
       .filter(
         (row) =>
           row.status === 'RUNNING' &&
+          wanted.has(row.partition) &&
           (dueBy === undefined ? row.wakeAt === undefined : row.wakeAt !== undefined && row.wakeAt <= dueBy) &&
           (after === undefined || before(after, row)),
       )
@@ -279,26 +362,45 @@ export class ModelStore implements Store {
       .map((row) => ({ ...row }));
   }
 
-  async nextWakeAt(after: number): Promise<number | undefined> {
+  async nextWakeAt(after: number, of: readonly Partition[]): Promise<number | undefined> {
+    const wanted = new Set(of);
     let next: number | undefined;
     for (const row of this.#data.runs.values()) {
       if (row.status !== 'RUNNING' || row.wakeAt === undefined || row.wakeAt <= after) continue;
-      if (next === undefined || row.wakeAt < next) next = row.wakeAt;
+      if (wanted.has(row.partition) && (next === undefined || row.wakeAt < next)) next = row.wakeAt;
     }
     return next;
   }
 
-  async loadInbox(limit: number): Promise<InboxRow[]> {
+  async loadInbox(limit: number, of: readonly Partition[]): Promise<InboxRow[]> {
+    const wanted = new Set(of);
     return [...this.#data.inbox.values()]
+      .filter((row) => wanted.has(row.to))
       .sort((a, b) => a.from - b.from || a.fromPos - b.fromPos || a.index - b.index)
       .slice(0, limit);
   }
 
-  async loadHeads(): Promise<Map<Partition, number>> {
-    return new Map(this.#data.heads);
+  async loadHeads(of: readonly Partition[]): Promise<Map<Partition, number>> {
+    return new Map(
+      of.flatMap((partition) => {
+        const head = this.#data.heads.get(partition);
+        return head === undefined ? [] : [[partition, head]];
+      }),
+    );
+  }
+
+  hint(partitions: readonly Partition[]): void {
+    for (const listener of this.#data.listeners) if (listener !== this.#listener) listener(partitions);
+  }
+
+  onHint(listener: (partitions: readonly Partition[] | undefined) => void): void {
+    if (this.#listener) this.#data.listeners.delete(this.#listener);
+    this.#listener = listener;
+    this.#data.listeners.add(listener);
   }
 
   async close(): Promise<void> {
-    // Nothing to give back: the data outlives the store that reads it.
+    // The data outlives the store that reads it.
+    if (this.#listener) this.#data.listeners.delete(this.#listener);
   }
 }

@@ -6,7 +6,9 @@ import type {
   Acquisition,
   AttemptRow,
   AttributeValue,
+  AwakeOptions,
   Batch,
+  Cluster,
   CommitAnswer,
   InboxRow,
   Lease,
@@ -32,6 +34,7 @@ const SEQS_KEPT_MAX = 20_000;
  */
 export class SqliteStore implements Store {
   readonly identity: StoreIdentity;
+  readonly isShared = false;
   readonly #path: string;
   readonly #db: DatabaseSync;
   readonly #clock: Clock;
@@ -56,7 +59,7 @@ export class SqliteStore implements Store {
     }
   }
 
-  async acquire(node: NodeId, ttlMs: number, dead?: string): Promise<Acquisition> {
+  async acquire(node: NodeId, ttlMs: number, { dead }: { dead?: string } = {}): Promise<Acquisition> {
     return this.#transaction('taking the database', () => {
       this.#forgetEnds();
       const now = this.#clock.now();
@@ -71,10 +74,40 @@ export class SqliteStore implements Store {
         status: 'acquired',
         lease: { node, epoch, batch: 0 },
         now,
-        partitions: this.identity.partitions,
+        owned: this.#all,
         wasAbandoned: rows.some((row) => row.until > 0),
       };
     });
+  }
+
+  get #all(): Partition[] {
+    return Array.from({ length: this.identity.partitions }, (_, partition) => partition as Partition);
+  }
+
+  async loadCluster(): Promise<Cluster> {
+    return this.#read('looking who has the database', () => {
+      const rows = this.#sql.nodes.all() as unknown as { id: NodeId; epoch: number; until: number }[];
+      const members = rows.map(({ id, epoch, until }) => ({
+        node: id,
+        epoch,
+        until,
+        address: undefined,
+        isGone: false,
+      }));
+      const holder = members[0]?.node;
+      return {
+        now: this.#clock.now(),
+        members,
+        owners: new Map(holder === undefined ? [] : this.#all.map((partition) => [partition, holder])),
+      };
+    });
+  }
+
+  async claim(lease: Lease, wanted: readonly Partition[]): Promise<Partition[]> {
+    // The lease of a file holds all of its partitions.
+    return this.#read('claiming partitions', () =>
+      this.#sql.node.get(lease.node, lease.epoch) === undefined ? [] : [...wanted],
+    );
   }
 
   async reclaim(lease: Lease, ttlMs: number) {
@@ -283,8 +316,7 @@ export class SqliteStore implements Store {
     );
   }
 
-  async loadAwake(options: { dueBy: number | undefined; after: RunRow | undefined; limit: number }): Promise<RunRow[]> {
-    const { dueBy, after, limit } = options;
+  async loadAwake({ dueBy, after, limit }: AwakeOptions): Promise<RunRow[]> {
     const afterRun = after ? runKey(after.run) : new Uint8Array(0);
     return this.#read('looking for runs to wake', () => {
       const rows =
@@ -326,6 +358,14 @@ export class SqliteStore implements Store {
 
   async loadHeads(): Promise<Map<Partition, number>> {
     return this.#read('reading the heads of the log', () => this.#readHeads().all());
+  }
+
+  hint(): void {
+    // Nobody else is there to be told.
+  }
+
+  onHint(): void {
+    // Nobody else is there to tell.
   }
 
   async close(): Promise<void> {

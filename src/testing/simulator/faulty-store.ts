@@ -70,14 +70,17 @@ export function faultyStore(
   };
   return {
     identity: store.identity,
-    acquire: (node, ttlMs, dead) =>
+    isShared: store.isShared,
+    acquire: (node, ttlMs, options) =>
       call(
         'acquire',
-        () => store.acquire(node, ttlMs, dead),
+        () => store.acquire(node, ttlMs, options),
         (answer) => {
           if (answer.status === 'acquired') observer.acquired(answer.lease);
         },
       ),
+    loadCluster: () => call('loadCluster', () => store.loadCluster()),
+    claim: (lease, wanted, dead) => call('claim', () => store.claim(lease, wanted, dead)),
     reclaim: (lease, ttlMs) =>
       call(
         'reclaim',
@@ -99,9 +102,11 @@ export function faultyStore(
     loadAttributes: (run) => call('loadAttributes', () => store.loadAttributes(run)),
     loadAttempts: (run) => call('loadAttempts', () => store.loadAttempts(run)),
     loadAwake: (options) => call('loadAwake', () => store.loadAwake(options)),
-    nextWakeAt: (after) => call('nextWakeAt', () => store.nextWakeAt(after)),
-    loadInbox: (limit) => call('loadInbox', () => store.loadInbox(limit)),
-    loadHeads: () => call('loadHeads', () => store.loadHeads()),
+    nextWakeAt: (after, of) => call('nextWakeAt', () => store.nextWakeAt(after, of)),
+    loadInbox: (limit, of) => call('loadInbox', () => store.loadInbox(limit, of)),
+    loadHeads: (of) => call('loadHeads', () => store.loadHeads(of)),
+    hint: (partitions) => store.hint(partitions),
+    onHint: (listener) => store.onHint(listener),
     close: () => store.close(),
   };
 }

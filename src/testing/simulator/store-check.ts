@@ -1,6 +1,6 @@
 import type { Segment } from '../../common/index.ts';
 import { type KernelNode, applySegment, emptyState, loadPage, readSegment, type RunState } from '../../kernel/index.ts';
-import type { RunId } from '../../core/index.ts';
+import type { Partition, RunId } from '../../core/index.ts';
 import type { Store } from '../../store/index.ts';
 import type { WorkflowContext } from '../../worker/index.ts';
 import type { Checker } from './checker.ts';
@@ -47,7 +47,7 @@ export async function checkStore(store: Store, checker: Checker, context: Workfl
   for (const [workflowId, count] of open) if (count > 1) checker.fail('I1', `${count} runs of ${workflowId} are open`);
   for (const requestId of checker.told)
     if (!remembered.has(requestId)) checker.fail('I2', `request ${requestId} was acknowledged, and no run knows it`);
-  const heads = await store.loadHeads();
+  const heads = await store.loadHeads(positions.keys().toArray() as Partition[]);
   for (const [partition, list] of positions) {
     list.sort((a, b) => a - b);
     const gap = list.findIndex((pos, index) => pos !== index + 1);

@@ -232,7 +232,8 @@ export class World implements ClientWorld {
   #store(): Store {
     const { makeStore, plantedBug } = this.#options;
     return (
-      makeStore?.(this.#outside) ?? new ModelStore(this.data, this.#outside, 4, plantedBug === 'accept-older-batch')
+      makeStore?.(this.#outside) ??
+      new ModelStore(this.data, this.#outside, 4, { acceptsOlder: plantedBug === 'accept-older-batch' })
     );
   }
 
