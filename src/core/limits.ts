@@ -32,6 +32,16 @@ export const LIMITS = {
   leaseTtlMs: 10_000,
   /** How long before the end of its lease a node stops acting, by its own monotonic clock. */
   leaseSlackMs: 2_000,
+  /** How often a node looks who else is there and whether a partition is free. At most a quarter of the lease. */
+  clusterLookMs: 1_000,
+  /** How often a node looks whether a partition that it gives away is still. */
+  leaveLookMs: 5,
+  /** How long a request waits for its partition to have an owner that can be reached. */
+  ownerWaitMs: 30_000,
+  /** Messages between runs that are read at a time. */
+  inboxPageRows: 1_000,
+  /** How long a full page of messages that are all being applied is left alone. */
+  inboxFullMs: 20,
   /** An activation slower than this lets the journal commit its jobs without it. */
   localActivationMs: 5,
   /** What it is allowed on top of that for each activation at the same worker. */

@@ -17,6 +17,7 @@ import { decideAdmissions } from './admit-commands.ts';
 import { answerQueries, failQueries } from './answer-queries.ts';
 import { hasAttributes, runAttributes } from './attribute-values.ts';
 import { closedError } from './closed-error.ts';
+import { partitionMoved } from './cluster.ts';
 import { closeRun } from './close-run.ts';
 import type { JournalEntry, OutMessage } from './journal.ts';
 import {
@@ -85,6 +86,10 @@ export class Activations {
       this.#arriveAnew(run, arrival);
       return;
     }
+    if (arrival.refused && this.#node.cluster.isLeaving(run.partition)) {
+      arrival.refused(partitionMoved(run.partition));
+      return;
+    }
     run.arrived.push(arrival);
     this.pump(run);
   }
@@ -95,7 +100,9 @@ export class Activations {
     if (node.ended) return;
     const tell = (error: PleachError): void => {
       if (node.ended) return;
-      node.inbox.discard(arrival);
+      // A message to a partition that is another's stays where it lies: its owner reads it.
+      if (error.code !== 'PARTITION_MOVED') node.inbox.discard(arrival);
+      else if (arrival.inbox) node.inbox.leave(arrival.inbox);
       arrival.refused?.(error);
     };
     node.store
@@ -130,9 +137,31 @@ export class Activations {
     this.pump(run);
   }
 
+  /**
+   * A run's partition is on its way to another node: what is under way in a worker is void, whoever waits for a job that
+   * is not durable asks the next owner, and the other jobs are made durable for it.
+   */
+  quit(run: LiveRun): void {
+    const moved = partitionMoved(run.partition);
+    for (const query of run.queries.splice(0)) query.fail(moved);
+    if (run.committing) return;
+    const { activating } = run;
+    if (activating) {
+      this.#release(run, activating);
+      this.#forgetInstance(run);
+      if (!activating.jobsDurable) run.arrived.unshift(...activating.arrivals);
+      for (const query of activating.queries) query.fail(moved);
+    }
+    for (const arrival of run.arrived.splice(0))
+      if (arrival.refused) arrival.refused(moved);
+      else run.arrived.push(arrival);
+    this.pump(run);
+  }
+
   /** Does the next thing that there is to do for a run; safe to call at any time. */
   pump(run: LiveRun): void {
     if (run.dropped || run.committing || run.activating || this.#stopped) return;
+    if (!this.#node.cluster.owns(run.partition)) return;
     if (run.state.closing) {
       this.#refuseClosed(run);
       return;
@@ -166,6 +195,7 @@ export class Activations {
 
   #workerFor(run: LiveRun): WorkerHandle | undefined {
     const now = this.#node.now();
+    if (this.#node.cluster.isLeaving(run.partition)) return undefined;
     if (run.state.paused && run.queries.length === 0) return undefined;
     if (run.retryTaskAt > now) return undefined;
     if (run.state.firstActivationAt > now) return undefined;
@@ -628,6 +658,10 @@ export class Activations {
             if (!found && !node.ended) this.#giveUp(node.takeCarried(run.id), error);
           },
           (failure: unknown) => {
+            if (!node.ended && failure instanceof PleachError && failure.code === 'PARTITION_MOVED') {
+              this.#giveUp(node.takeCarried(run.id), failure);
+              return;
+            }
             node.log.error('a run whose segment was refused cannot be read', {
               run: run.id,
               message: messageOf(failure),

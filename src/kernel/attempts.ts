@@ -205,6 +205,8 @@ export class Attempts {
       const activity = run?.state.activities.get(task.seq);
       if (!run || !activity || activity.phase !== 'scheduled' || run.state.paused || run.state.closing) continue;
       if (this.#holdsCurrent(activity)) continue;
+      // The next owner of its partition lines it up.
+      if (this.#node.cluster.isLeaving(run.partition)) continue;
       // In line twice, as after a pause or a recovery: its start may be noted already, and not applied yet.
       const isItsStart = ({ job }: Arrival): boolean =>
         job.kind === 'activity-started' && job.seq === task.seq && job.attempt === activity.attempt;
@@ -217,6 +219,11 @@ export class Attempts {
       else this.#startExpecting(run, activity, worker, facts, effects);
       this.#node.activations.note(run, facts, () => effects.forEach((effect) => effect()));
     }
+  }
+
+  /** Whether an attempt of a run's activities is under way. */
+  isAnyUnderWay(run: LiveRun): boolean {
+    return run.state.activities.values().some(isRunning);
   }
 
   #holdsCurrent(activity: ActivityState): boolean {
@@ -434,6 +441,7 @@ export class Attempts {
       ...(activity.lastHeartbeatAt ? { lastHeartbeatAt: activity.lastHeartbeatAt } : {}),
     };
     run.state.hasAttemptRows = true;
+    if (!this.#node.cluster.owns(run.partition)) return;
     this.#node.journal.append({
       partition: run.partition,
       segments: [],

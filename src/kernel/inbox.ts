@@ -9,8 +9,8 @@ import type {
   WireRunRef,
   WorkflowJob,
 } from '../common/index.ts';
-import { LIMITS, messageOf, type RunId } from '../core/index.ts';
-import type { InboxKey } from '../store/index.ts';
+import { LIMITS, messageOf, type Partition, PleachError, type RunId } from '../core/index.ts';
+import type { InboxKey, InboxRow } from '../store/index.ts';
 import type { OutMessage } from './journal.ts';
 import type { Arrival, LiveRun } from './live-run.ts';
 import type { ChildState } from './machine/state.ts';
@@ -63,6 +63,11 @@ export class Inbox {
   readonly #node: KernelNode;
   /** Keys of messages that are being applied. */
   readonly #taken = new Set<string>();
+  /** Partitions to look at, and the look that is under way. */
+  readonly #wanted = new Set<Partition>();
+  #looking: Promise<void> | undefined;
+  /** Keys of messages that were applied since the look began. */
+  readonly #settled = new Set<string>();
   /** What is being applied to each receiver, last in line. */
   readonly #lines = new Map<string, Promise<void>>();
 
@@ -70,18 +75,67 @@ export class Inbox {
     this.#node = node;
   }
 
-  /** Applies the messages that were on their way when the last owner ended. */
-  async recover(): Promise<void> {
-    const rows = await this.#node.store.loadInbox(1_000_000, this.#node.partitions);
-    for (const row of rows) this.#deliver(row, row.body);
+  /**
+   * Applies what lies in the store for these partitions: what was on its way when the last owner ended, and what other
+   * nodes have sent. Looks come one after another; what is asked for meanwhile is looked at together.
+   */
+  look(partitions: readonly Partition[]): Promise<void> {
+    for (const partition of partitions) this.#wanted.add(partition);
+    return (this.#looking ??= this.#look().finally(() => (this.#looking = undefined)));
+  }
+
+  async #look(): Promise<void> {
+    const node = this.#node;
+    while (this.#wanted.size > 0 && !node.ended) {
+      const of = [...this.#wanted].filter((partition) => node.cluster.owns(partition)).sort((a, b) => a - b);
+      this.#wanted.clear();
+      if (of.length === 0) return;
+      this.#settled.clear();
+      let rows: InboxRow[];
+      try {
+        rows = await node.store.loadInbox(LIMITS.inboxPageRows, of);
+      } catch (error) {
+        node.log.warn('messages cannot be read; they are looked for again', { message: messageOf(error) });
+        node.clock.after(LIMITS.taskRetryFirstMs, () => void this.look(of));
+        return;
+      }
+      let isNew = false;
+      for (const row of rows) {
+        const text = keyText(row);
+        // Read before it was deleted, and applied meanwhile.
+        if (this.#settled.has(text) || this.#taken.has(text)) continue;
+        isNew = true;
+        this.#deliver(row, row.body);
+      }
+      if (rows.length < LIMITS.inboxPageRows) continue;
+      // A full page: what lies behind it is reached when this is applied.
+      if (!isNew) await new Promise<void>((resolve) => node.clock.after(LIMITS.inboxFullMs, resolve));
+      for (const partition of of) this.#wanted.add(partition);
+    }
   }
 
   /** Messages became durable with their sender's commit. */
   sent(messages: readonly { key: InboxKey; body: Uint8Array }[]): void {
+    const { cluster, plantedBug, random, store } = this.#node;
+    const elsewhere: Partition[] = [];
     for (const { key, body } of messages) {
-      if (this.#node.plantedBug === 'lose-message' && this.#node.random.fraction() < 0.2) continue;
-      this.#deliver(key, body);
+      if (plantedBug === 'lose-message' && random.fraction() < 0.2) continue;
+      if (cluster.owns(key.to)) this.#deliver(key, body);
+      else elsewhere.push(key.to);
     }
+    if (elsewhere.length > 0) store.hint(elsewhere);
+  }
+
+  /** A message is its partition's next owner's to apply. */
+  leave(key: InboxKey): void {
+    this.#taken.delete(keyText(key));
+  }
+
+  /** A message is applied, and that is durable. */
+  #applied(key: InboxKey): void {
+    const text = keyText(key);
+    this.#taken.delete(text);
+    if (this.#looking) this.#settled.add(text);
   }
 
   #deliver(key: InboxKey, body: Uint8Array): void {
@@ -92,6 +146,10 @@ export class Inbox {
   }
 
   #lineUp(key: InboxKey, message: Message): void {
+    if (!this.#node.cluster.owns(key.to)) {
+      this.leave(key);
+      return;
+    }
     // One after another for each receiver: looking two up at once could turn their order round.
     const receiver = receiverOf(message);
     const before = this.#lines.get(receiver) ?? Promise.resolve();
@@ -106,6 +164,10 @@ export class Inbox {
     });
     mine.catch((error: unknown) => {
       if (this.#node.ended) return;
+      if (error instanceof PleachError && error.code === 'PARTITION_MOVED') {
+        this.leave(key);
+        return;
+      }
       this.#node.log.warn('a message could not be applied; it is tried again', { message: messageOf(error) });
       this.#later(key, message);
     });
@@ -219,7 +281,7 @@ export class Inbox {
     const started = await startRun(node, start, {
       inbox: key,
       answer: (runId) => this.#answerJob(key, reply, { kind: 'child-started', seq: reply.seq, runId }),
-      acknowledged: () => this.#taken.delete(keyText(key)),
+      acknowledged: () => this.#applied(key),
       refused: () => this.#later(key, message),
     });
     if (started.status === 'started') return;
@@ -252,7 +314,7 @@ export class Inbox {
       ...(answer ? { answer } : {}),
       ...(refusal ? { refusal } : {}),
       atMs: this.#node.clock.monotonicMs(),
-      acknowledged: () => this.#taken.delete(keyText(key)),
+      acknowledged: () => this.#applied(key),
       redeliver: () => this.#later(key, message),
     };
     if (!this.#expects(run, job)) {
@@ -287,13 +349,17 @@ export class Inbox {
 
   /** Deletes a message that nobody takes, with the answer to it. */
   #done(key: InboxKey, answer?: OutMessage): void {
+    if (!this.#node.cluster.owns(key.to)) {
+      this.leave(key);
+      return;
+    }
     this.#node.journal.append({
       partition: key.to,
       segments: [],
       inboxDone: [key],
       ...(answer ? { messages: [answer] } : {}),
       durable: (messages) => {
-        this.#taken.delete(keyText(key));
+        this.#applied(key);
         this.sent(messages);
       },
       refused: () => this.#node.clock.after(LIMITS.taskRetryFirstMs, () => this.#done(key, answer)),

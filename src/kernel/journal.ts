@@ -1,8 +1,9 @@
-import type { Clock, Log, Partition } from '../core/index.ts';
+import type { Clock, Log, NodeId, Partition } from '../core/index.ts';
 import { LIMITS, messageOf, PleachError } from '../core/index.ts';
 import type {
   AttemptRow,
   BlobRow,
+  CommitAnswer,
   InboxKey,
   Lease,
   RunAttributes,
@@ -39,6 +40,8 @@ export interface JournalEntry {
   attempts?: AttemptRow[];
   attemptsDone?: { run: RunRow['run']; seq: number }[];
   attemptsOfClosed?: RunRow['run'][];
+  /** Partitions that leave this node with it; it is the last entry of each. */
+  given?: Batch['given'];
   /** Called once, when it is on the disk; `messages` have their keys then. */
   durable(messages: { key: InboxKey; body: Uint8Array }[]): void;
   /** Called once, when the store refuses this entry for itself: nothing of it was written. */
@@ -76,6 +79,7 @@ export class Journal {
   readonly #plantedBug: PlantedBug | undefined;
   #lease: Lease;
   #queue: JournalEntry[] = [];
+  readonly #claims: Claim[] = [];
   #running = false;
   #closed = false;
   /** Monotonic instant until which this node may act. */
@@ -151,6 +155,24 @@ export class Journal {
     this.#start();
   }
 
+  /** A partition is this node's from here on; its log ends at `head`. */
+  begin(partition: Partition, head: number): void {
+    this.#heads.set(partition, head);
+  }
+
+  /**
+   * Claims partitions between two commits, since a claim counts as one.
+   * @returns those that are this node's now
+   * @throws what the store refuses it with; STORE_UNAVAILABLE where it is not known what became of it: the next look tells
+   */
+  claim(wanted: readonly Partition[], dead: readonly NodeId[]): Promise<Partition[]> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) return;
+      this.#claims.push({ wanted, dead, resolve, reject });
+      this.#start();
+    });
+  }
+
   /** Commits nothing but the lease's renewal, if nothing else is under way. */
   renew(): void {
     if (this.#closed || this.#running) return;
@@ -180,7 +202,12 @@ export class Journal {
 
   async #run(renewal: boolean): Promise<void> {
     let renew = renewal;
-    while (!this.#closed && (this.#queue.length > 0 || renew)) {
+    while (!this.#closed && (this.#queue.length > 0 || this.#claims.length > 0 || renew)) {
+      const claim = this.#claims.shift();
+      if (claim) {
+        await this.#claim(claim);
+        continue;
+      }
       if (!renew) await this.#gather();
       renew = false;
       if (this.#closed) break;
@@ -219,6 +246,44 @@ export class Journal {
     return this.#queue.splice(0, count);
   }
 
+  async #claim(claim: Claim): Promise<void> {
+    const sentAt = this.#clock.monotonicMs();
+    try {
+      const answer = await this.#store.claim(this.#lease, this.#ttlMs, claim.wanted, claim.dead);
+      if (this.#closed) return;
+      if (answer.status !== 'committed') {
+        this.#refuse(answer);
+        return;
+      }
+      this.#renewed(answer, sentAt);
+      claim.resolve(answer.partitions);
+    } catch (error) {
+      if (this.#closed) return;
+      const isUnknown = error instanceof PleachError && error.code === 'STORE_UNAVAILABLE';
+      if (isUnknown && (await this.#learnOutcome()) === 'lost') return;
+      claim.reject(error);
+    }
+  }
+
+  #renewed(answer: Extract<CommitAnswer, { status: 'committed' }>, sentAt: number): void {
+    this.#lease = answer.lease;
+    this.#offsetMs = answer.now - this.#clock.monotonicMs();
+    this.#actUntil = sentAt + this.#mayActMs;
+  }
+
+  /** The fence has refused a commit: nothing of this node's is written any more. */
+  #refuse(answer: Exclude<CommitAnswer, { status: 'committed' }>): void {
+    this.#lose(
+      answer.status === 'fenced'
+        ? new PleachError('LEASE_LOST', 'another node has taken over this database', {})
+        : new PleachError(
+            'STORE_WENT_BACK',
+            `the store is at batch ${answer.found} where this node had committed ${answer.expected}: it was put back to an older state. What was acknowledged since then is lost`,
+            { expected: answer.expected, found: answer.found },
+          ),
+    );
+  }
+
   /** Brings these entries to an end: durable, refused one by one, or void with the lease. */
   async #commit(entries: JournalEntry[]): Promise<void> {
     for (let waitMs = RETRY_FIRST_MS; !this.#closed; waitMs = Math.min(waitMs * 2, RETRY_MAX_MS)) {
@@ -228,20 +293,11 @@ export class Journal {
         const answer = await this.#store.commit(this.#lease, this.#ttlMs, built.batch);
         if (this.#closed) return;
         if (answer.status === 'committed') {
-          this.#lease = answer.lease;
-          this.#offsetMs = answer.now - this.#clock.monotonicMs();
+          this.#renewed(answer, sentAt);
           this.#committed(entries, built, sentAt);
           return;
         }
-        this.#lose(
-          answer.status === 'fenced'
-            ? new PleachError('LEASE_LOST', 'another node has taken over this database', {})
-            : new PleachError(
-                'STORE_WENT_BACK',
-                `the store is at batch ${answer.found} where this node had committed ${answer.expected}: it was put back to an older state. What was acknowledged since then is lost`,
-                { expected: answer.expected, found: answer.found },
-              ),
-        );
+        this.#refuse(answer);
         return;
       } catch (error) {
         if (this.#closed) return;
@@ -336,6 +392,7 @@ export class Journal {
       if (entry.inboxDone) batch.inboxDone.push(...entry.inboxDone);
       if (entry.attempts) batch.attempts.push(...entry.attempts);
       if (entry.attemptsDone) batch.attemptsDone.push(...entry.attemptsDone);
+      if (entry.given) batch.given.push(...entry.given);
       if (entry.attemptsOfClosed) batch.attemptsOfClosed.push(...entry.attemptsOfClosed);
       const out = (entry.messages ?? []).map((message, index) => {
         const a = message.answers;
@@ -366,6 +423,14 @@ export class Journal {
   #wait(ms: number): Promise<void> {
     return new Promise((resolve) => this.#clock.after(ms, resolve));
   }
+}
+
+/** Partitions that are wanted, and whoever waits for them. */
+interface Claim {
+  wanted: readonly Partition[];
+  dead: readonly NodeId[];
+  resolve(partitions: Partition[]): void;
+  reject(error: unknown): void;
 }
 
 interface Built {

@@ -19,6 +19,7 @@ import { Activations } from './activations.ts';
 import type { Admission } from './admission.ts';
 import { hasParked, resumeAdmissions } from './admit-commands.ts';
 import { Attempts } from './attempts.ts';
+import { Cluster, partitionMoved } from './cluster.ts';
 import { ClosedQueries } from './closed-queries.ts';
 import { Deadlines } from './deadlines.ts';
 import { Inbox } from './inbox.ts';
@@ -26,6 +27,7 @@ import { Journal, type JournalEntry } from './journal.ts';
 import { KeptRows } from './kept-rows.ts';
 import { type Carried, giveCarried, LiveRun, workflowKey } from './live-run.ts';
 import type { RunState } from './machine/state.ts';
+import { type Dial, NodeLinks } from './node-links.ts';
 import { Peer } from './peer.ts';
 import { type PlantedBug } from './planted-bugs.ts';
 import { Requests } from './requests.ts';
@@ -46,6 +48,10 @@ export interface NodeOptions {
   waitingJobsMax?: number;
   /** Bytes of a payload above which it is stored apart. Default `LIMITS.blobBytesMin`. */
   blobBytesMin?: number;
+  /** Where other nodes reach this one, on a store that several share. Without it this node owns no partitions there. */
+  address?: string;
+  /** Opens links to other nodes. */
+  dial?: Dial;
   /** A node whose process is known to be gone. */
   deadNode?: string;
   /** Called when the store is this node's, before anything is read from it. */
@@ -82,8 +88,8 @@ export class KernelNode {
   readonly closedQueries: ClosedQueries;
   readonly plantedBug: PlantedBug | undefined;
   readonly waitingJobsMax: number;
-  /** The partitions that this node owns. */
-  readonly partitions: readonly Partition[];
+  readonly cluster: Cluster;
+  readonly links: NodeLinks;
   readonly blobBytesMin: number;
   /** Set while the store refuses all writing. */
   stalled: PleachError | undefined;
@@ -91,7 +97,7 @@ export class KernelNode {
   readonly #cachedRunsMax: number;
   readonly #onEnded: ((error: PleachError | undefined) => void) | undefined;
   readonly #carried = new Map<RunId, Carried>();
-  readonly #loading = new Map<RunId, Promise<LiveRun | undefined>>();
+  readonly #loading = new Map<RunId, { partition: Partition; run: Promise<LiveRun | undefined> }>();
   readonly #keptRows = new KeptRows(LIMITS.keptRowsBytes);
   #timer: Wait | undefined;
   #timerAt = Infinity;
@@ -100,19 +106,15 @@ export class KernelNode {
   #storedWakeAt = Infinity;
   #waking = false;
   readonly #ttlMs: number;
-  /** The node before this one ended without giving the store back. */
-  readonly #wasAbandoned: boolean;
-  readonly #waryUntilMs: number;
+  #waryUntilMs = -Infinity;
 
   private constructor(
     id: NodeId,
-    partitions: readonly Partition[],
+    acquired: { owned: readonly Partition[]; wasAbandoned: boolean },
     journal: (node: KernelNode) => Journal,
-    wasAbandoned: boolean,
     options: NodeOptions,
   ) {
     this.id = id;
-    this.partitions = partitions;
     this.clock = options.clock;
     this.random = options.random;
     this.log = options.log;
@@ -122,8 +124,13 @@ export class KernelNode {
     this.waitingJobsMax = options.waitingJobsMax ?? LIMITS.waitingJobsMax;
     this.blobBytesMin = options.blobBytesMin ?? LIMITS.blobBytesMin;
     this.#ttlMs = options.leaseTtlMs ?? LIMITS.leaseTtlMs;
-    this.#wasAbandoned = wasAbandoned;
-    this.#waryUntilMs = wasAbandoned ? options.clock.monotonicMs() + LIMITS.waryMs : -Infinity;
+    if (acquired.wasAbandoned) this.#beWary();
+    this.links = new NodeLinks(this, options.dial);
+    this.cluster = new Cluster(this, {
+      ...acquired,
+      mayOwn: options.address !== undefined,
+      ttlMs: this.#ttlMs,
+    });
     this.#cachedRunsMax = options.cachedRunsMax ?? LIMITS.cachedRunsMax;
     this.#onEnded = options.ended;
     this.activations = new Activations(this);
@@ -144,11 +151,10 @@ export class KernelNode {
     const id = uuidV7(options.clock.now(), options.random.bytes(16)) as NodeId;
     const ttlMs = options.leaseTtlMs ?? LIMITS.leaseTtlMs;
     const acquiredMonoMs = options.clock.monotonicMs();
-    const answer = await options.store.acquire(
-      id,
-      ttlMs,
-      options.deadNode === undefined ? {} : { dead: options.deadNode },
-    );
+    const answer = await options.store.acquire(id, ttlMs, {
+      ...(options.deadNode === undefined ? {} : { dead: options.deadNode }),
+      ...(options.address === undefined ? {} : { address: options.address }),
+    });
     if (answer.status === 'held') {
       throw new PleachError(
         'DATABASE_IN_USE',
@@ -164,7 +170,7 @@ export class KernelNode {
     const heads = await options.store.loadHeads(answer.owned);
     const node = new KernelNode(
       id,
-      answer.owned,
+      answer,
       (self) =>
         new Journal(options.store, answer.lease, heads, {
           clock: options.clock,
@@ -182,12 +188,12 @@ export class KernelNode {
             },
           },
         }),
-      answer.wasAbandoned,
       options,
     );
     node.#scheduleRenewal();
-    await node.inbox.recover();
-    void node.#recover();
+    await node.inbox.look(node.cluster.partitions);
+    void node.#recover(node.cluster.partitions);
+    await node.cluster.open();
     return node;
   }
 
@@ -205,6 +211,10 @@ export class KernelNode {
    */
   get isWary(): boolean {
     return this.clock.monotonicMs() < this.#waryUntilMs;
+  }
+
+  #beWary(): void {
+    this.#waryUntilMs = this.clock.monotonicMs() + LIMITS.waryMs;
   }
 
   /** Store time. */
@@ -245,17 +255,26 @@ export class KernelNode {
     return run;
   }
 
-  /** The run in memory, or loaded into it; undefined for a run that is closed or not there. */
+  /**
+   * The run in memory, or loaded into it; undefined for a run that is closed or not there.
+   * @throws PARTITION_MOVED where it is another node's
+   */
   async load(row: RunRow): Promise<LiveRun | undefined> {
     const live = this.runs.get(row.run);
     if (live) return live;
     if (row.status !== 'RUNNING') return undefined;
     let loading = this.#loading.get(row.run);
     if (!loading) {
-      loading = this.#load(row).finally(() => this.#loading.delete(row.run));
+      if (!this.cluster.serves(row.partition)) throw partitionMoved(row.partition);
+      loading = { partition: row.partition, run: this.#load(row).finally(() => this.#loading.delete(row.run)) };
       this.#loading.set(row.run, loading);
     }
-    return loading;
+    return loading.run;
+  }
+
+  /** Whether a run of a partition is on its way into memory. */
+  isLoading(partition: Partition): boolean {
+    return this.#loading.values().some((loading) => loading.partition === partition);
   }
 
   async #load(row: RunRow): Promise<LiveRun | undefined> {
@@ -286,7 +305,7 @@ export class KernelNode {
     // Jobs without an answer, of a run that was live when its process died: its activation may be what ended it. An
     // activation that takes longer than 5 ms has its jobs on the disk, and none that aborts is so quick.
     run.suspect =
-      (this.#wasAbandoned && row.wakeAt === undefined && state.undelivered.length > 0) ||
+      (this.cluster.wasAbandoned(run.partition) && row.wakeAt === undefined && state.undelivered.length > 0) ||
       state.taskFailure?.cause === 'SPIN' ||
       state.taskFailure?.cause === 'SANDBOX_LOST';
     this.#trim();
@@ -356,6 +375,7 @@ export class KernelNode {
   #parkable(run: LiveRun): boolean {
     return (
       run.idle &&
+      this.cluster.owns(run.partition) &&
       run.state.activities.size === 0 &&
       // Whoever decides about a parked command answers the run in memory.
       !hasParked(run.state) &&
@@ -447,8 +467,8 @@ export class KernelNode {
     this.#storedWakeAt = Infinity;
     try {
       const dueBy = this.now();
-      await this.#loadPages(dueBy);
-      const next = await this.store.nextWakeAt(dueBy, this.partitions);
+      await this.#loadPages(dueBy, this.cluster.partitions);
+      const next = await this.store.nextWakeAt(dueBy, this.cluster.partitions);
       if (next !== undefined && next < 9e15) this.noteStoredWake(next);
     } catch (error) {
       this.log.error('could not wake stored runs', { message: messageOf(error) });
@@ -459,23 +479,26 @@ export class KernelNode {
     }
   }
 
-  async #recover(): Promise<void> {
+  async #recover(of: readonly Partition[]): Promise<void> {
     try {
-      await this.#loadPages(undefined);
+      await this.#loadPages(undefined, of);
       this.#storedWakeAt = 0;
       await this.#wakeStored();
     } catch (error) {
       this.log.error('could not recover', { message: messageOf(error) });
-      if (!this.ended) this.clock.after(1000, () => void this.#recover());
+      if (!this.ended)
+        this.clock.after(1000, () => void this.#recover(of.filter((partition) => this.cluster.serves(partition))));
     }
   }
 
   /** Loads what must be looked at, in slices between which others are served. */
-  async #loadPages(dueBy: number | undefined): Promise<void> {
+  async #loadPages(dueBy: number | undefined, of: readonly Partition[]): Promise<void> {
+    if (of.length === 0) return;
     const SLICE = 64;
     for (let after: RunRow | undefined; !this.ended;) {
-      const rows = await this.store.loadAwake({ dueBy, after, limit: SLICE, of: this.partitions });
+      const rows = await this.store.loadAwake({ dueBy, after, limit: SLICE, of });
       for (const row of rows) {
+        if (!this.cluster.serves(row.partition)) continue;
         try {
           await this.load(row);
         } catch (error) {
@@ -490,6 +513,30 @@ export class KernelNode {
       if (rows.length < SLICE) return;
       after = rows.at(-1);
       await new Promise<void>((resolve) => this.clock.soon(resolve));
+    }
+  }
+
+  /** Partitions have become this node's: what waits in them, and what was live or is due, is taken up. */
+  taken(partitions: readonly Partition[], wasAbandoned: boolean): void {
+    if (wasAbandoned) this.#beWary();
+    void this.inbox.look(partitions);
+    void this.#recover(partitions);
+  }
+
+  /** A partition is another node's now: its runs leave memory, and whoever waits for one of them asks there. */
+  leftBehind(partition: Partition): void {
+    const moved = partitionMoved(partition);
+    for (const run of this.runs.values()) {
+      if (run.partition !== partition) continue;
+      this.drop(run);
+      for (const arrival of run.arrived.splice(0)) {
+        if (arrival.inbox) this.inbox.leave(arrival.inbox);
+        arrival.refused?.(moved);
+      }
+      for (const query of run.queries.splice(0)) query.fail(moved);
+      for (const waiter of run.resultWaiters.splice(0)) waiter.fail(moved);
+      for (const waiters of run.updateWaiters.values()) for (const waiter of waiters) waiter.fail(moved);
+      run.updateWaiters.clear();
     }
   }
 
@@ -543,6 +590,8 @@ export class KernelNode {
     this.journal.stop();
     this.#timer?.clear();
     this.#renewal?.clear();
+    this.cluster.close();
+    this.links.close();
     this.activations.stop();
     for (const peer of this.peers) peer.end(error ?? new PleachError('NODE_STOPPED', 'the engine was closed', {}));
     this.peers.clear();

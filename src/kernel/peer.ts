@@ -3,6 +3,7 @@ import { messageOf, PleachError, type RunId } from '../core/index.ts';
 import { RefusedTransition } from './machine/tables.ts';
 import type { KernelNode } from './node.ts';
 import { Rate } from './rate.ts';
+import { routeRequest } from './route-request.ts';
 import type { PeerChannel, WorkerHandle } from './workers.ts';
 
 /** One client or worker process at the other end of a channel; it may hold several workers. */
@@ -24,7 +25,7 @@ export class Peer {
     if (this.#ended) return;
     switch (message.kind) {
       case 'request':
-        void this.#request(message.id, message.method, message.params);
+        void this.#request(message.id, message.method, message.params, message.isForwarded === true);
         return;
       case 'abandon':
         this.#open.get(message.id)?.();
@@ -78,13 +79,16 @@ export class Peer {
     if (!this.#node.ended) this.#node.log.error(`${what} could not be taken in`, { message: messageOf(error) });
   }
 
-  async #request(id: number, method: RequestName, params: unknown): Promise<void> {
+  async #request(id: number, method: RequestName, params: unknown, isForwarded: boolean): Promise<void> {
     const forgets: (() => void)[] = [];
     this.#open.set(id, () => {
       for (const forget of forgets) forget();
     });
     try {
-      const answer = await this.#node.requests.handle(method, params, (forget) => forgets.push(forget));
+      const answer = await routeRequest(this.#node, method, params, {
+        isForwarded,
+        onForget: (forget) => forgets.push(forget),
+      });
       this.#answer(id, () => this.#channel.send({ kind: 'response', id, answer }));
     } catch (error) {
       this.#answer(id, () => this.#channel.send({ kind: 'response', id, error: remoteError(error) }));

@@ -1,6 +1,7 @@
 import type { StartJob } from '../common/index.ts';
 import { PleachError, type RunId } from '../core/index.ts';
 import type { InboxKey, RunRow } from '../store/index.ts';
+import { partitionMoved } from './cluster.ts';
 import type { OutMessage } from './journal.ts';
 import { findUndurable, type LiveRun, whenDurable, workflowKey } from './live-run.ts';
 import type { KernelNode } from './node.ts';
@@ -111,11 +112,13 @@ async function whenOpen(node: KernelNode, run: LiveRun, start: StartJob, options
 /** @param before the run of that id that was the latest until now */
 function begin(node: KernelNode, start: StartJob, options: StartOptions, before: RunRow | undefined): Started {
   if (node.stalled) throw node.stalled;
+  const partition = node.partitionOf(start.namespace, start.workflowId);
+  if (!node.cluster.serves(partition)) throw partitionMoved(partition);
   const run = node.admit({
     run: start.runId as RunId,
     namespace: start.namespace,
     workflowId: start.workflowId,
-    partition: node.partitionOf(start.namespace, start.workflowId),
+    partition,
     type: start.type,
     queue: start.queue,
     firstRun: start.firstRunId as RunId,

@@ -152,7 +152,10 @@ export interface Batch {
   attemptsDone: { run: RunId; seq: number }[];
   /** Runs all of whose attempt rows go. */
   attemptsOfClosed: RunId[];
-  /** Partitions that leave this node, to another or to whoever claims them; nothing is written to them after. */
+  /**
+   * Partitions that leave this node, to another or to whoever claims them; nothing is written to them after. One that is
+   * given to a node that is not there (any more) is free.
+   */
   given: { partition: Partition; to: NodeId | undefined }[];
 }
 
@@ -163,6 +166,11 @@ export type CommitAnswer =
   | { status: 'fenced' }
   /** The store holds an older state than this node has seen committed. */
   | { status: 'went-back'; expected: number; found: number };
+
+/** The answer to a claim; `partitions` are this node's now, and may be fewer than were wanted. */
+export type ClaimAnswer =
+  | (Extract<CommitAnswer, { status: 'committed' }> & { partitions: Partition[] })
+  | Exclude<CommitAnswer, { status: 'committed' }>;
 
 /** What a store is, written once when it is made. */
 export interface StoreIdentity {
@@ -194,10 +202,11 @@ export interface Store {
   /**
    * Takes partitions that are free, or whose node is dead: its lease has lapsed by the store's clock, or `dead` names
    * it. A dead node is fenced as a whole first, which waits for a commit of its that is under way.
-   * @param wanted which partitions, in order of preference
-   * @returns those that are now this node's, which may be fewer; none where the lease does not hold any more
+   * It goes through the fence as a commit does and counts as one, so that a store that is put back to before it is
+   * noticed; one of unknown outcome is found out in the same way.
+   * @param wanted which partitions, in order of preference; those that are the node's already are among the answer
    */
-  claim(lease: Lease, wanted: readonly Partition[], dead?: readonly NodeId[]): Promise<Partition[]>;
+  claim(lease: Lease, ttlMs: number, wanted: readonly Partition[], dead?: readonly NodeId[]): Promise<ClaimAnswer>;
   /**
    * After a commit of unknown outcome: raises the node's own epoch, which waits for what was under way, and reads.
    * @returns the new lease and the batch number that the old epoch reached; undefined where another node has taken over

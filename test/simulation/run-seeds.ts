@@ -24,6 +24,9 @@ export interface SeedsReport {
   /** Faults that changed what happened after them. */
   tellingFaults: { least: number; mean: number };
   faults: Record<string, number>;
+  /** Partitions given from node to node, and requests passed on, in all. */
+  given: number;
+  forwarded: number;
   broken: { seed: number; what: string }[];
   meanMs: number;
 }
@@ -33,10 +36,10 @@ let bundling: Promise<WorkflowBundle> | undefined;
 /** Lives one world. */
 export async function runSeed(
   seed: number,
-  options: { plantedBug?: PlantedBug; stopAt?: string } = {},
+  options: { plantedBug?: PlantedBug; stopAt?: string; nodes?: number } = {},
 ): Promise<WorldReport> {
   const bundle = await (bundling ??= bundleWorkflowCode({ workflowsPath }));
-  if (seed % SQLITE_EVERY !== 0) return new World({ seed, bundle, ...options }).run();
+  if (options.nodes !== undefined || seed % SQLITE_EVERY !== 0) return new World({ seed, bundle, ...options }).run();
   const folder = seed % FILE_EVERY === 0 ? mkdtempSync(join(tmpdir(), 'pleach-simulation-')) : undefined;
   const stores: SqliteStore[] = [];
   try {
@@ -65,11 +68,12 @@ export async function runSeed(
 export async function runSeeds(
   seeds: Iterable<number>,
   each: (world: WorldReport) => void = () => undefined,
+  options: { nodes?: number } = {},
 ): Promise<SeedsReport> {
   const beganMs = performance.now();
   const worlds: WorldReport[] = [];
   for (const seed of seeds) {
-    const world = await runSeed(seed);
+    const world = await runSeed(seed, options);
     world.trace.length = 0;
     worlds.push(world);
     each(world);
@@ -79,10 +83,12 @@ export async function runSeeds(
     for (const [kind, count] of Object.entries(world.faults)) faults[kind] = (faults[kind] ?? 0) + count;
   return {
     seeds: worlds.length,
-    sqliteSeeds: worlds.filter(({ seed }) => seed % SQLITE_EVERY === 0).length,
+    sqliteSeeds: options.nodes ? 0 : worlds.filter(({ seed }) => seed % SQLITE_EVERY === 0).length,
     activations: leastAndMean(worlds.map(({ activations }) => activations)),
     tellingFaults: leastAndMean(worlds.map(({ tellingFaults }) => tellingFaults)),
     faults,
+    given: worlds.reduce((sum, world) => sum + world.given, 0),
+    forwarded: worlds.reduce((sum, world) => sum + world.forwarded, 0),
     broken: worlds.flatMap(({ seed, broken }) => broken.map(({ message }) => ({ seed, what: message }))),
     meanMs: (performance.now() - beganMs) / worlds.length,
   };
@@ -94,10 +100,10 @@ function leastAndMean(values: readonly number[]): { least: number; mean: number 
 
 /** A report in two lines. */
 export function tell(report: SeedsReport): string {
-  const { seeds, sqliteSeeds, activations, tellingFaults, faults, meanMs } = report;
+  const { seeds, sqliteSeeds, activations, tellingFaults, faults, given, forwarded, meanMs } = report;
   return (
     `simulation: ${seeds} seeds (${sqliteSeeds} on SQLite), ${meanMs.toFixed(0)} ms each; activations a seed: least ` +
     `${activations.least}, mean ${activations.mean.toFixed(0)}; faults that changed the trace: least ` +
-    `${tellingFaults.least}, mean ${tellingFaults.mean.toFixed(0)}\nfaults: ${JSON.stringify(faults)}\n`
+    `${tellingFaults.least}, mean ${tellingFaults.mean.toFixed(0)}; partitions given ${given}, requests passed on ${forwarded}\nfaults: ${JSON.stringify(faults)}\n`
   );
 }

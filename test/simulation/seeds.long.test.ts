@@ -56,3 +56,24 @@ it(`keeps every promise under ${SEEDS} seeds derived from the tree, and enough h
   expect(report.tellingFaults.least).toBeGreaterThanOrEqual(WORLD_FAULTS_MIN);
   for (const kind of FAULTS) expect(report.faults[kind] ?? 0, kind).toBeGreaterThan(0);
 }, 1_800_000);
+
+it.each([2, 3])(
+  `keeps every promise under ${SEEDS / 4} of them with %i nodes on one store`,
+  async (nodes) => {
+    const first = firstSeed();
+    const report = await runSeeds(
+      Array.from({ length: SEEDS / 4 }, (_, n) => first + n),
+      undefined,
+      { nodes },
+    );
+    process.stdout.write(`${nodes} nodes: ${tell(report)}`);
+    expect(report.broken, `test/simulation/live-seeds.ts SEED --nodes ${nodes} repeats a seed`).toEqual([]);
+    expect(report.activations.least).toBeGreaterThanOrEqual(WORLD_ACTIVATIONS_MIN);
+    expect(report.tellingFaults.least).toBeGreaterThanOrEqual(WORLD_FAULTS_MIN);
+    expect(report.given).toBeGreaterThan(0);
+    expect(report.forwarded).toBeGreaterThan(0);
+    for (const kind of ['kill', 'pause', 'stop', 'node-link-cut'])
+      expect(report.faults[kind] ?? 0, kind).toBeGreaterThan(0);
+  },
+  600_000,
+);

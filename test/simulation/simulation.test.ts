@@ -35,6 +35,15 @@ it('has worlds whose workers live in processes of their own, with local ones bes
   for (const kind of ['link-cut', 'worker-killed', 'remote-miss']) expect(report.faults[kind], kind).toBeGreaterThan(0);
 }, 60_000);
 
+it('has worlds in which several nodes share the store, give partitions to each other and pass requests on', async () => {
+  for (const nodes of [2, 3]) {
+    const report = await runSeeds([3_335, 4_001, 4_002], undefined, { nodes });
+    expect(report.broken).toEqual([]);
+    expect(report.given).toBeGreaterThan(10);
+    expect(report.forwarded).toBeGreaterThan(100);
+  }
+}, 60_000);
+
 it('names the promise that a planted bug breaks, and ends the world there', async () => {
   const world = await runSeed(1, { plantedBug: 'acknowledge-before-commit', stopAt: 'I12' });
   expect(world.broken.at(-1)?.invariant).toBe('I12');

@@ -73,7 +73,9 @@ export type AttemptCancelReason =
 
 /** From a peer to the kernel. */
 export type ToKernel =
-  | { [N in RequestName]: { kind: 'request'; id: number; method: N; params: Requests[N]['params'] } }[RequestName]
+  | {
+      [N in RequestName]: { kind: 'request'; id: number; method: N; params: Requests[N]['params']; isForwarded?: true };
+    }[RequestName]
   /** The caller no longer waits; an effect that was accepted stays. */
   | { kind: 'abandon'; id: number }
   | { kind: 'register'; worker: WorkerRegistration }

@@ -7,6 +7,7 @@ import type {
   AttributeValue,
   AwakeOptions,
   Batch,
+  ClaimAnswer,
   Cluster,
   CommitAnswer,
   InboxKey,
@@ -27,6 +28,8 @@ export class ModelData {
   readonly nodes = new Map<NodeId, { epoch: number; batch: number; until: number; address: string | undefined }>();
   /** The highest epoch that any node has had: what comes after is higher, whoever has left meanwhile. */
   epoch = 0;
+  /** Nodes whose process is known to be dead. */
+  readonly gone = new Set<NodeId>();
   /** Who owns what, where several nodes may work here. */
   readonly owners = new Map<Partition, NodeId>();
   readonly listeners = new Set<(partitions: readonly Partition[]) => void>();
@@ -45,6 +48,7 @@ export function copyModel(data: ModelData): ModelData {
   return Object.assign(new ModelData(), {
     nodes: new Map([...data.nodes].map(([id, row]) => [id, { ...row }])),
     epoch: data.epoch,
+    gone: data.gone,
     owners: new Map(data.owners),
     listeners: data.listeners,
     runs: new Map(data.runs),
@@ -134,7 +138,7 @@ export class ModelStore implements Store {
       epoch: row.epoch,
       until: row.until,
       address: row.address,
-      isGone: false,
+      isGone: this.#data.gone.has(node),
     }));
     const only = members[0]?.node;
     const owners =
@@ -144,10 +148,15 @@ export class ModelStore implements Store {
     return { now: this.#clock.now(), members, owners: new Map(owners) };
   }
 
-  async claim(lease: Lease, wanted: readonly Partition[], dead: readonly NodeId[] = []): Promise<Partition[]> {
-    const mine = this.#data.nodes.get(lease.node);
-    if (!mine || mine.epoch !== lease.epoch) return [];
-    if (!this.isShared) return [...wanted];
+  async claim(
+    lease: Lease,
+    ttlMs: number,
+    wanted: readonly Partition[],
+    dead: readonly NodeId[] = [],
+  ): Promise<ClaimAnswer> {
+    const answer = this.#fence(lease, ttlMs);
+    if (answer.status !== 'committed') return answer;
+    if (!this.isShared) return { ...answer, partitions: [...wanted] };
     const now = this.#clock.now();
     for (const [id, row] of this.#data.nodes) {
       if (id === lease.node || (row.until > now && !dead.includes(id))) continue;
@@ -155,9 +164,12 @@ export class ModelStore implements Store {
       this.#freeOwned(id);
       this.#data.nodes.delete(id);
     }
-    const free = wanted.filter((partition) => !this.#data.owners.has(partition));
-    for (const partition of free) this.#data.owners.set(partition, lease.node);
-    return free;
+    const partitions = wanted.filter((partition) => {
+      const owner = this.#data.owners.get(partition);
+      return owner === undefined || owner === lease.node;
+    });
+    for (const partition of partitions) this.#data.owners.set(partition, lease.node);
+    return { ...answer, partitions };
   }
 
   #freeOwned(node: NodeId): void {
@@ -175,6 +187,13 @@ export class ModelStore implements Store {
   }
 
   async commit(lease: Lease, ttlMs: number, batch: Batch): Promise<CommitAnswer> {
+    const answer = this.#fence(lease, ttlMs, () => this.#check(lease.node, batch));
+    if (answer.status === 'committed') this.#write(batch);
+    return answer;
+  }
+
+  /** @param check throws where the commit must not be, before anything is moved */
+  #fence(lease: Lease, ttlMs: number, check: () => void = () => undefined): CommitAnswer {
     const row = this.#data.nodes.get(lease.node);
     if (!row || row.epoch !== lease.epoch) {
       if (this.#data.epoch < lease.epoch)
@@ -184,10 +203,9 @@ export class ModelStore implements Store {
     if (row.batch < lease.batch && !this.#acceptsOlder)
       return { status: 'went-back', expected: lease.batch, found: row.batch };
     if (row.batch > lease.batch) return { status: 'fenced' };
-    this.#check(lease.node, batch);
+    check();
     row.batch++;
     row.until = this.#clock.now() + ttlMs;
-    this.#write(batch);
     return { status: 'committed', lease: { ...lease, batch: row.batch }, now: this.#clock.now() };
   }
 
@@ -289,7 +307,7 @@ export class ModelStore implements Store {
     for (const done of batch.attemptsDone) data.attempts.get(done.run)?.delete(done.seq);
     for (const run of batch.attemptsOfClosed) data.attempts.delete(run);
     for (const { partition, to } of batch.given) {
-      if (to === undefined) data.owners.delete(partition);
+      if (to === undefined || !data.nodes.has(to)) data.owners.delete(partition);
       else data.owners.set(partition, to);
     }
   }

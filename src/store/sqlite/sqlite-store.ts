@@ -2,21 +2,23 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import * as zlib from 'node:zlib';
 import type { Clock, NodeId, Partition, RunId } from '../../core/index.ts';
 import { PleachError } from '../../core/index.ts';
-import type {
-  Acquisition,
-  AttemptRow,
-  AttributeValue,
-  AwakeOptions,
-  Batch,
-  Cluster,
-  CommitAnswer,
-  InboxRow,
-  Lease,
-  RunKey,
-  RunRow,
-  SegmentRow,
-  Store,
-  StoreIdentity,
+import {
+  type Acquisition,
+  type AttemptRow,
+  type AttributeValue,
+  type AwakeOptions,
+  type Batch,
+  type ClaimAnswer,
+  type Cluster,
+  type CommitAnswer,
+  type InboxRow,
+  type Lease,
+  type RunKey,
+  type RunRow,
+  type SegmentRow,
+  type Store,
+  type StoreIdentity,
+  emptyBatch,
 } from '../port.ts';
 import { storeError } from './errors.ts';
 import { Heads } from './heads.ts';
@@ -103,11 +105,10 @@ export class SqliteStore implements Store {
     });
   }
 
-  async claim(lease: Lease, wanted: readonly Partition[]): Promise<Partition[]> {
+  async claim(lease: Lease, ttlMs: number, wanted: readonly Partition[]): Promise<ClaimAnswer> {
     // The lease of a file holds all of its partitions.
-    return this.#read('claiming partitions', () =>
-      this.#sql.node.get(lease.node, lease.epoch) === undefined ? [] : [...wanted],
-    );
+    const answer = await this.commit(lease, ttlMs, emptyBatch());
+    return answer.status === 'committed' ? { ...answer, partitions: [...wanted] } : answer;
   }
 
   async reclaim(lease: Lease, ttlMs: number) {

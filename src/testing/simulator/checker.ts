@@ -78,6 +78,8 @@ export class Checker {
   activations = 0;
   /** Payloads that were written apart from their segment. */
   blobs = 0;
+  /** Partitions that one node gave to another. */
+  given = 0;
   /** Faults that changed what happened after them. */
   tellingFaults = 0;
   /** Whether rules are asked: then nothing that they are asked about happens without a decision. */
@@ -86,8 +88,10 @@ export class Checker {
   readonly #children = new Map<string, boolean>();
   readonly #signals = new Map<string, boolean>();
   readonly #holder = { node: '', epoch: 0 };
-  /** A node under which the store was put back, and what it may therefore no longer write. */
-  #putBackUnder: string | undefined;
+  /** Where several nodes work on one store: whether it still knows this one, and whether a partition is its. */
+  shared: { knows(node: string): boolean; owns(node: string, partition: number): boolean } | undefined;
+  /** Nodes under which the store was put back: they may write nothing more. */
+  readonly #putBackUnder = new Set<string>();
 
   fail(invariant: string, message: string): void {
     this.broken.push(new BrokenInvariant(invariant, message));
@@ -106,24 +110,33 @@ export class Checker {
 
   /** The store is put back to an older state while this node runs on it: nothing it writes now may be taken. */
   putBack(node: string): void {
-    this.#putBackUnder = node;
+    this.#putBackUnder.add(node);
   }
 
   /** A commit was written, whether or not its node will hear of it. */
   written(lease: Lease, batch: Batch): void {
-    if (lease.node === this.#putBackUnder) {
+    if (this.#putBackUnder.has(lease.node)) {
       this.fail('I17', `node ${lease.node} wrote to a store that was put back under it`);
       return;
     }
-    if (lease.epoch < this.#holder.epoch)
+    if (this.shared) this.#checkOwned(lease.node, batch);
+    else if (lease.epoch < this.#holder.epoch)
       this.fail('I3', `a node of epoch ${lease.epoch} wrote after epoch ${this.#holder.epoch} had begun`);
     this.blobs += batch.blobs.length;
+    this.given += batch.given.length;
     for (const row of batch.newRuns) this.rows.set(row.run, row);
     const closed = new Set<string>();
     for (const row of batch.segments) if (this.#segment(row, batch.blobs)) closed.add(row.run);
     for (const { run, values } of batch.attributes) this.attributes.set(run, values);
     for (const { run } of batch.segments) this.#checkAttributes(run);
     this.#checkRows(batch, closed);
+  }
+
+  #checkOwned(node: string, batch: Batch): void {
+    const given = new Set(batch.given.map(({ partition }) => partition));
+    for (const { run, partition } of batch.segments)
+      if (!given.has(partition) && !this.shared!.owns(node, partition))
+        this.fail('I3', `node ${node} wrote to run ${run} in partition ${partition}, which is not its`);
   }
 
   /** Applies a segment; whether it closes its run. */
@@ -273,8 +286,11 @@ export class Checker {
 
   /** A node says something, or lets something begin. */
   acts(node: string, what: string): void {
-    if (this.#holder.node !== node)
-      this.fail('I3', `node ${node} ${what}, and node ${this.#holder.node} has taken over since`);
+    if (this.shared ? !this.shared.knows(node) : this.#holder.node !== node)
+      this.fail(
+        'I3',
+        `node ${node} ${what}, and ${this.shared ? 'it was fenced before' : `node ${this.#holder.node} has taken over since`}`,
+      );
   }
 
   /** A node has lost its lease and stopped acting: what it ran was told to stop. */

@@ -17,6 +17,7 @@ export interface Observer {
   acquired(lease: Lease): void;
   written(lease: Lease, batch: Batch): void;
   fault(kind: string): void;
+  fail(invariant: string, message: string): void;
 }
 
 /** A store as a node of a simulated world sees it: slow, and failing where the seed says. */
@@ -31,13 +32,14 @@ export function faultyStore(
   const call = async <T>(name: string, work: () => Promise<T>, seen?: (answer: T) => void): Promise<T> => {
     await scheduler.delay(scheduler.between(0, 3), owner);
     const rate = faults();
+    const isCommit = name === 'commit' || name === 'claim';
     if (scheduler.chance(rate.crashBefore)) {
       observer.fault('crash-before');
       scheduler.note(`${owner.name} dies before ${name}`);
       crash();
       return new Promise(() => undefined);
     }
-    if (name === 'commit' && scheduler.chance(rate.unknownBefore)) {
+    if (isCommit && scheduler.chance(rate.unknownBefore)) {
       observer.fault('unknown-before');
       scheduler.note(`${owner.name} finds ${name} unknown-before`);
       throw new PleachError('STORE_UNAVAILABLE', 'simulated: the connection broke before the commit', {});
@@ -52,7 +54,12 @@ export function faultyStore(
       scheduler.note(`${owner.name} finds ${name} refused`);
       throw new PleachError('UNEXPECTED', 'simulated: the commit was refused, and nothing of it was written', {});
     }
-    const answer = await work();
+    const answer = await work().catch((error: unknown) => {
+      // What the store itself refuses is a fault of ours: nothing in these worlds asks for it.
+      if (store.isShared && error instanceof PleachError && error.code === 'UNEXPECTED')
+        observer.fail('I3', `${owner.name}: ${error.message}`);
+      throw error;
+    });
     seen?.(answer);
     if (scheduler.chance(rate.crashAfter)) {
       observer.fault('crash-after');
@@ -60,7 +67,7 @@ export function faultyStore(
       crash();
       return new Promise(() => undefined);
     }
-    if (name === 'commit' && scheduler.chance(rate.unknownAfter)) {
+    if (isCommit && scheduler.chance(rate.unknownAfter)) {
       observer.fault('unknown-after');
       scheduler.note(`${owner.name} finds ${name} unknown-after`);
       throw new PleachError('STORE_UNAVAILABLE', 'simulated: the connection broke after the commit', {});
@@ -80,7 +87,7 @@ export function faultyStore(
         },
       ),
     loadCluster: () => call('loadCluster', () => store.loadCluster()),
-    claim: (lease, wanted, dead) => call('claim', () => store.claim(lease, wanted, dead)),
+    claim: (lease, ttlMs, wanted, dead) => call('claim', () => store.claim(lease, ttlMs, wanted, dead)),
     reclaim: (lease, ttlMs) =>
       call(
         'reclaim',

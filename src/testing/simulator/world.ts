@@ -1,12 +1,13 @@
 import type { WireOutcome } from '../../common/index.ts';
 import type { AttemptTask, FromKernel, ToKernel } from '../../contract/index.ts';
-import { PleachError, silentLog } from '../../core/index.ts';
+import { type NodeId, type Partition, PleachError, silentLog } from '../../core/index.ts';
 import { KernelNode, type PlantedBug, type Peer } from '../../kernel/index.ts';
 import { copyModel, ModelData, ModelStore, putModelBack, type Store } from '../../store/index.ts';
 import { ActivationRunner, type WorkflowBundle, WorkflowContext } from '../../worker/index.ts';
 import { Checker, valueOf } from './checker.ts';
 import { type ClientWorld, type Live, NAMESPACE, QUEUE, SimClients } from './client.ts';
 import { faultyStore, type StoreFaults } from './faulty-store.ts';
+import { SimNodeLinks } from './node-links.ts';
 import { RemoteWorker } from './remote-worker.ts';
 import { simRules } from './rules.ts';
 import { Scheduler, SimProcess } from './scheduler.ts';
@@ -21,6 +22,8 @@ export interface WorldOptions {
   makeStore?: (clock: SimProcess) => Store;
   /** A promise whose breach ends the world at once. */
   stopAt?: string;
+  /** How many processes work on the store at a time. Default 1. */
+  nodes?: number;
   /** Workflows that live at a time. Default 6. */
   workflows?: number;
 }
@@ -51,6 +54,9 @@ export interface WorldReport {
   activations: number;
   /** Payloads that were written apart from their segment. */
   blobs: number;
+  /** Partitions that one node gave to another, and requests that one has passed on to another. */
+  given: number;
+  forwarded: number;
   faults: Record<string, number>;
   /** Faults that changed what happened after them. */
   tellingFaults: number;
@@ -92,7 +98,8 @@ export class World implements ClientWorld {
   readonly scheduler: Scheduler;
   readonly checker = new Checker();
   readonly data = new ModelData();
-  live: Live | undefined;
+  /** The nodes that serve, as their clients reach them. */
+  readonly lives: Live[] = [];
   isHealed = false;
   readonly #options: WorldOptions;
   readonly #outside: SimProcess;
@@ -104,16 +111,21 @@ export class World implements ClientWorld {
   readonly #waitingJobsMax: number;
   /** Processes that are on their way to be the engine. */
   readonly #opening = new Set<SimProcess>();
+  /** Every node that ever served, those that are paused too. */
+  readonly #all: Live[] = [];
   /** Tokens of the attempts that run, by process. */
   readonly #running = new Map<SimProcess, Set<string>>();
   #lastNode: string | undefined;
   /** When the last that a node told its sandbox arrives there. */
   readonly #heardUntil = new Map<SimProcess, number>();
   readonly #nodes = new Map<SimProcess, string>();
+  readonly #nodeLinks: SimNodeLinks;
   readonly #sandboxes = new Map<SimProcess, WorkflowContext>();
   /** Why nodes ended, by their id. */
   readonly #ends = new Map<string, string>();
   #older: ModelData | undefined;
+  /** The store is being put back: nobody may tell the rest of the story anew. */
+  #isOver = false;
   readonly #remotes: RemoteWorker[] = [];
   #remoteNames = 0;
 
@@ -122,6 +134,7 @@ export class World implements ClientWorld {
     this.scheduler = new Scheduler(options.seed);
     this.#outside = new SimProcess('outside', this.scheduler);
     this.#clients = new SimClients(this);
+    this.#nodeLinks = new SimNodeLinks(this.scheduler);
     const rate = (most: number): number => this.scheduler.random.fraction() * most;
     this.#rates = {
       crashBefore: rate(0.01),
@@ -133,12 +146,30 @@ export class World implements ClientWorld {
     };
     this.#waitingJobsMax = this.scheduler.between(3, 8);
     this.checker.isAdmissionBound = this.scheduler.chance(0.4);
+    if (this.isShared)
+      this.checker.shared = {
+        knows: (node) => this.data.nodes.has(node as NodeId),
+        owns: (node, partition) => this.data.owners.get(partition as Partition) === node,
+      };
+  }
+
+  get isShared(): boolean {
+    return this.#nodesWanted > 1;
+  }
+
+  get #nodesWanted(): number {
+    return this.#options.nodes ?? 1;
+  }
+
+  /** A node that serves, any of them where there are several. */
+  get live(): Live | undefined {
+    return this.isShared && this.lives.length > 0 ? this.scheduler.pick(this.lives) : this.lives[0];
   }
 
   /** Lives the world to its end and tells what it came to. */
   async run(): Promise<WorldReport> {
     const { scheduler, checker } = this;
-    this.#startProcess();
+    for (let i = 0; i < this.#nodesWanted; i++) this.#startProcess();
     if (this.#hasRemotes) {
       for (let i = 0; i < REMOTE_WORKERS; i++) this.#startRemote();
       this.#remoteTrouble();
@@ -177,6 +208,8 @@ export class World implements ClientWorld {
       broken: checker.broken.map(({ invariant, message }) => ({ invariant, message })),
       activations: checker.activations,
       blobs: checker.blobs,
+      given: checker.given,
+      forwarded: this.#nodeLinks.requests,
       faults: Object.fromEntries([...checker.faults].sort(([a], [b]) => (a < b ? -1 : 1))),
       tellingFaults: checker.tellingFaults,
       steps: scheduler.steps,
@@ -199,8 +232,8 @@ export class World implements ClientWorld {
   /** Now and then: memory is held to what was written, the store is copied, and a world with enough in it is healed. */
   #look(): void {
     this.scheduler.after(LOOK_MS, undefined, () => {
-      const { live } = this;
-      if (live && live.process.pausedUntil <= this.scheduler.now) checkMemory(live.node, this.checker);
+      for (const { node, process } of this.lives)
+        if (process.pausedUntil <= this.scheduler.now) checkMemory(node, this.checker);
       if (!this.#older || this.scheduler.chance(COPY_SHARE)) this.#older = copyModel(this.data);
       if (this.#isEnough) this.#heal();
       if (!this.isHealed) this.#look();
@@ -209,15 +242,28 @@ export class World implements ClientWorld {
 
   /** Puts the store back to an older state under the node that runs: its next commit must be refused, and it must end. */
   async #putStoreBack(): Promise<void> {
-    const { scheduler, checker, live } = this;
-    if (this.#options.makeStore || !live || !this.#older) return;
+    const { scheduler, checker } = this;
+    const older = this.#older;
+    if (this.#options.makeStore || !older) return;
+    this.#isOver = true;
+    const betrayed: KernelNode[] = [];
+    for (const { node, process } of this.lives.slice()) {
+      const row = older.nodes.get(node.id);
+      const { epoch, batch } = node.journal.lease;
+      // One that has committed nothing since has lost nothing, and would tell the rest of the story anew.
+      if (row?.epoch === epoch && row.batch === batch) this.#crash(process);
+      else betrayed.push(node);
+    }
     scheduler.note('the store is put back');
-    putModelBack(this.data, this.#older);
-    checker.putBack(live.node.id);
-    await scheduler.run(() => live.node.ended, 2 * TTL_MS);
-    const end = this.#ends.get(live.node.id);
-    if (end !== 'STORE_WENT_BACK')
-      checker.fail('I17', `the store was put back under node ${live.node.id}, which ended as ${end}`);
+    putModelBack(this.data, older);
+    for (const { id } of betrayed) checker.putBack(id);
+    await scheduler.run(() => betrayed.every(({ ended }) => ended), 2 * TTL_MS);
+    for (const { id } of betrayed) {
+      const end = this.#ends.get(id);
+      // Another may have fenced it before it looked.
+      if (end === 'STORE_WENT_BACK' || (end === 'LEASE_LOST' && this.isShared)) continue;
+      checker.fail('I17', `the store was put back under node ${id}, which ended as ${end}`);
+    }
   }
 
   // ---- processes ----
@@ -233,7 +279,10 @@ export class World implements ClientWorld {
     const { makeStore, plantedBug } = this.#options;
     return (
       makeStore?.(this.#outside) ??
-      new ModelStore(this.data, this.#outside, 4, { acceptsOlder: plantedBug === 'accept-older-batch' })
+      new ModelStore(this.data, this.#outside, this.isShared ? 8 : 4, {
+        acceptsOlder: plantedBug === 'accept-older-batch',
+        isShared: this.isShared,
+      })
     );
   }
 
@@ -260,8 +309,20 @@ export class World implements ClientWorld {
           waitingJobsMax: this.#waitingJobsMax,
           ...(this.#options.seed % LARGE_WORLDS === 0 ? { blobBytesMin: LARGE_BYTES } : {}),
           ...(checker.isAdmissionBound ? { admission: simRules(scheduler, process) } : {}),
+          ...(this.isShared
+            ? {
+                address: process.name,
+                dial: (address) =>
+                  this.#nodeLinks.dial(
+                    process,
+                    this.#all.find((live) => live.process.name === address),
+                  ),
+              }
+            : {}),
           // A refused connection tells that the last engine is dead; sometimes only its lease's end does.
-          ...(this.#lastNode !== undefined && scheduler.chance(0.5) ? { deadNode: this.#lastNode } : {}),
+          ...(!this.isShared && this.#lastNode !== undefined && scheduler.chance(0.5)
+            ? { deadNode: this.#lastNode }
+            : {}),
           ...(this.#options.plantedBug ? { plantedBug: this.#options.plantedBug } : {}),
           ended: (error) => {
             if (process.isDead) return;
@@ -315,7 +376,9 @@ export class World implements ClientWorld {
         say({ kind: 'local-resolved', workerId: process.name, runId, seq, attempt, outcome }),
       turn: () => Promise.resolve(),
     });
-    this.live = { process, node, peer };
+    const live = { process, node, peer };
+    this.lives.push(live);
+    this.#all.push(live);
     if (this.#hasRemotes && !this.#hasLocal) return;
     peer.receive({
       kind: 'register',
@@ -411,8 +474,17 @@ export class World implements ClientWorld {
   #crash(process: SimProcess): void {
     if (process.isDead) return;
     process.isDead = true;
-    if (this.live?.process === process) this.live.node.abandon();
+    const live = this.#all.find((other) => other.process === process);
+    if (live && (this.isShared || this.lives.includes(live))) live.node.abandon();
+    // Its connection breaks, which others may see, or not before its lease has lapsed.
+    if (live && this.isShared && this.scheduler.chance(0.5)) this.data.gone.add(live.node.id);
     this.#gone(process);
+  }
+
+  /** Clients no longer come to it. */
+  #leave(process: SimProcess): void {
+    const at = this.lives.findIndex((live) => live.process === process);
+    if (at >= 0) this.lives.splice(at, 1);
   }
 
   #gone(process: SimProcess): void {
@@ -421,16 +493,17 @@ export class World implements ClientWorld {
     if (context) giveSandbox(this.#options, context);
     for (const worker of this.#remotes) worker.nodeGone(process);
     this.#opening.delete(process);
-    if (this.live?.process === process) this.live = undefined;
+    this.#leave(process);
+    if (this.isShared) this.#nodeLinks.gone(process);
     this.scheduler.after(this.scheduler.between(10, 500), undefined, () => {
-      if (!this.live && this.#opening.size === 0) this.#startProcess();
+      if (!this.#isOver && this.lives.length + this.#opening.size < this.#nodesWanted) this.#startProcess();
     });
   }
 
   // ---- workers in processes of their own ----
 
   get #hasRemotes(): boolean {
-    return this.#options.seed % REMOTE_WORLDS === 4;
+    return !this.isShared && this.#options.seed % REMOTE_WORLDS === 4;
   }
 
   get #hasLocal(): boolean {
@@ -479,17 +552,23 @@ export class World implements ClientWorld {
     scheduler.after(scheduler.between(200, 2_000), undefined, () => {
       const live = this.live;
       if (live && !this.isHealed) {
-        const kind = scheduler.pick(['kill', 'pause', 'clock', 'nothing'] as const);
+        const kind = scheduler.pick(
+          this.isShared
+            ? (['kill', 'pause', 'clock', 'nothing', 'node-link-cut', 'stop'] as const)
+            : (['kill', 'pause', 'clock', 'nothing'] as const),
+        );
         if (kind !== 'nothing') {
           checker.fault(kind);
           scheduler.note(`${kind} of ${live.process.name}`);
         }
+        if (kind === 'node-link-cut') this.#nodeLinks.cutOne();
+        if (kind === 'stop') void live.node.stop();
         if (kind === 'kill') this.#crash(live.process);
         if (kind === 'clock') live.process.skewMs += scheduler.between(-3_600_000, 3_600_000);
         if (kind === 'pause') {
           live.process.pausedUntil = scheduler.now + scheduler.between(TTL_MS, 3 * TTL_MS);
           // Nobody can tell a paused process from a dead one: another is started beside it.
-          this.live = undefined;
+          this.#leave(live.process);
           this.#startProcess();
         }
       }
