@@ -76,6 +76,9 @@ export class Inbox {
   #failure: Error | undefined;
   /** Keys of messages that were applied since the look began. */
   readonly #settled = new Set<string>();
+  /** Partitions in which messages lie that must come first; how often some were left in each. */
+  readonly #left = new Set<Partition>();
+  readonly #turns = new Map<Partition, number>();
   /** What is being applied to each receiver, last in line. */
   readonly #lines = new Map<string, Promise<void>>();
 
@@ -100,6 +103,8 @@ export class Inbox {
   async lookThrough(isFirst = false): Promise<void> {
     const node = this.#node;
     this.#isThrough = node.cluster.partitions.length === 0;
+    // Until then nothing is delivered from memory either: it could overtake what lies in the store.
+    for (const partition of node.cluster.partitions) this.#left.add(partition);
     while (!this.#isThrough && !node.ended) {
       this.#goesThrough = true;
       this.#failure = undefined;
@@ -129,6 +134,9 @@ export class Inbox {
         node.clock.after(LIMITS.taskRetryFirstMs, () => void this.look(of));
         return;
       }
+      // What is sent to one of them from here on is delivered at once again, unless another look is wanted by now.
+      if (rows.length < limit)
+        for (const partition of of) if (!this.#wanted.has(partition)) this.#left.delete(partition);
       let isNew = false;
       for (const row of rows) {
         const text = keyText(row);
@@ -151,15 +159,25 @@ export class Inbox {
     const elsewhere: Partition[] = [];
     for (const { key, body } of messages) {
       if (plantedBug === 'lose-message' && random.fraction() < 0.2) continue;
-      if (cluster.owns(key.to)) this.#deliver(key, body);
-      else elsewhere.push(key.to);
+      if (!cluster.owns(key.to)) elsewhere.push(key.to);
+      else if (this.#left.has(key.to)) void this.look([key.to]);
+      else this.#deliver(key, body);
     }
     if (elsewhere.length > 0) store.hint(elsewhere);
   }
 
-  /** A message is its partition's next owner's to apply. */
+  /**
+   * A message stays where it lies, for its partition's next owner, or for this node when it looks again. None that came
+   * after it may go before it, so they are all left, until a look has seen what lies there.
+   */
   leave(key: InboxKey): void {
     this.#taken.delete(keyText(key));
+    this.#left.add(key.to);
+    this.#turns.set(key.to, this.#turnOf(key.to) + 1);
+  }
+
+  #turnOf(partition: Partition): number {
+    return this.#turns.get(partition) ?? 0;
   }
 
   /** A message is applied, and that is durable. */
@@ -184,7 +202,13 @@ export class Inbox {
     // One after another for each receiver: looking two up at once could turn their order round.
     const receiver = receiverOf(message);
     const before = this.#lines.get(receiver) ?? Promise.resolve();
-    const mine = before.then(() => this.#apply(key, message));
+    const turn = this.#turnOf(key.to);
+    const mine = before.then(() => {
+      if (turn === this.#turnOf(key.to)) return this.#apply(key, message);
+      // One before it was left: so is this.
+      this.#taken.delete(keyText(key));
+      return undefined;
+    });
     const settled = mine.then(
       () => undefined,
       () => undefined,

@@ -34,7 +34,7 @@ import { type PlantedBug } from './planted-bugs.ts';
 import { Relays } from './relays.ts';
 import { Requests } from './requests.ts';
 import { Room } from './room.ts';
-import { foldRows, loadRows, readRows } from './segments.ts';
+import { foldRows, loadRows, readRows, type Turn } from './segments.ts';
 import { Queue, type PeerChannel } from './workers.ts';
 
 /** What a node is given. */
@@ -284,8 +284,8 @@ export class KernelNode {
   }
 
   async #load(row: RunRow): Promise<LiveRun | undefined> {
-    const rows = await loadRows(this.store, row.run);
-    const state = await foldRows(this.store, row.run, rows);
+    const rows = await loadRows(this.store, row.run, [], this.#turn);
+    const state = await foldRows(this.store, row.run, rows, this.#turn);
     const attempts = await this.store.loadAttempts(row.run);
     const live = this.runs.get(row.run);
     if (live || this.ended) return live;
@@ -330,14 +330,18 @@ export class KernelNode {
     return carried;
   }
 
+  /** A long history is gone through page by page, and others have their turn between. */
+  readonly #turn: Turn = () => new Promise((resolve) => this.clock.soon(resolve));
+
   /** Folds a run's segments, open or closed. */
   async foldRun(run: RunId): Promise<RunState> {
-    return foldRows(this.store, run, await loadRows(this.store, run));
+    return foldRows(this.store, run, await loadRows(this.store, run, [], this.#turn), this.#turn);
   }
 
   /** All segments of a run. */
   async loadHistory(run: RunId): Promise<Segment[]> {
-    return readRows(this.store, run, await loadRows(this.store, run, this.#keptRows.take(run)));
+    const rows = await loadRows(this.store, run, this.#keptRows.take(run), this.#turn);
+    return readRows(this.store, run, rows, this.#turn);
   }
 
   /** Takes a run out of memory: closed, parked, or thrown away to be loaded again. */

@@ -108,18 +108,43 @@ export function decodeSegment(row: SegmentRow, blobs: readonly BlobRow[] = NONE)
   return segment;
 }
 
-/** Loads the rows of a run's history. @param rows those that are there already, from the first on; the others join them */
-export async function loadRows(store: Store, run: RunId, rows: SegmentRow[] = []): Promise<SegmentRow[]> {
+/** Lets others have their turn in the middle of a long history. */
+export type Turn = () => Promise<void>;
+
+const AT_ONCE: Turn = () => Promise.resolve();
+
+/**
+ * Loads the rows of a run's history.
+ * @param rows those that are there already, from the first on; the others join them
+ * @param turn called after each page, since a store may read at once
+ */
+export async function loadRows(
+  store: Store,
+  run: RunId,
+  rows: SegmentRow[] = [],
+  turn: Turn = AT_ONCE,
+): Promise<SegmentRow[]> {
   for (;;) {
     const page = await store.loadSegments(run, rows.length + 1, LIMITS.historyPageSegments);
     rows.push(...page);
     if (page.length < LIMITS.historyPageSegments) return rows;
+    await turn();
   }
 }
 
 /** Reads rows of a run, large texts and all. */
-export async function readRows(store: Store, run: RunId, rows: readonly SegmentRow[]): Promise<Segment[]> {
-  return completed(store, run, rows.map(readSegment));
+export async function readRows(
+  store: Store,
+  run: RunId,
+  rows: readonly SegmentRow[],
+  turn: Turn = AT_ONCE,
+): Promise<Segment[]> {
+  const read: ReadSegment[] = [];
+  for (const row of rows) {
+    read.push(readSegment(row));
+    if (read.length % LIMITS.historyPageSegments === 0) await turn();
+  }
+  return completed(store, run, read);
 }
 
 /** Loads a page of a run's history, large texts and all. @returns where the next begins, if there may be one */
@@ -151,13 +176,20 @@ async function completed(store: Store, run: RunId, read: readonly ReadSegment[])
  * Folds all rows of a run, open or closed. Of the large texts only those are loaded that its state still holds.
  * @throws HISTORY_UNREADABLE, as `readSegment`, and where a blob is missing
  */
-export async function foldRows(store: Store, run: RunId, rows: readonly SegmentRow[]): Promise<RunState> {
+export async function foldRows(
+  store: Store,
+  run: RunId,
+  rows: readonly SegmentRow[],
+  turn: Turn = AT_ONCE,
+): Promise<RunState> {
   const state = emptyState();
   let isPartial = false;
+  let folded = 0;
   for (const row of rows) {
     const { segment, bytes, hasApart } = readSegment(row);
     isPartial ||= hasApart;
     applySegment(state, segment, bytes);
+    if (++folded % LIMITS.historyPageSegments === 0) await turn();
   }
   if (isPartial) await loadApart(store, run, state);
   return state;

@@ -61,9 +61,13 @@ async function attempt(node: KernelNode, start: StartJob, options: StartOptions)
   if (node.ended) throw new PleachError('NODE_STOPPED', 'the engine was closed', {});
   const meanwhile = node.openRuns.get(workflowKey(namespace, workflowId));
   if (meanwhile && !meanwhile.state.closing) return whenOpen(node, meanwhile, start, options);
-  if (meanwhile) await closed(meanwhile);
+  if (meanwhile) {
+    await closed(meanwhile);
+    // It may go on in another run, which what was read before does not show.
+    return attempt(node, start, options);
+  }
   if (row) {
-    if (row.status === 'RUNNING' && !meanwhile) {
+    if (row.status === 'RUNNING') {
       const run = await node.load(row);
       if (run) return whenOpen(node, run, start, options);
     }

@@ -22,6 +22,8 @@ export class SimNodeLinks {
   readonly #links = new Set<SimLink>();
   /** Requests that were passed on. */
   requests = 0;
+  /** Attempts that one node has handed to another's worker. */
+  readonly handedOut = new Set<string>();
   /** Attempts and activations that were handed to another node's worker. */
   relayed = 0;
 
@@ -41,7 +43,13 @@ export class SimNodeLinks {
       local: false,
       send: (message) => {
         if (to.process.isDead) return;
-        if (message.kind === 'attempt') this.#checker.acts(to.node.id, 'began an attempt');
+        if (message.kind === 'attempt') {
+          // What the run's node does is judged when it does it, however late it arrives.
+          const { runId, token, attempt, options } = message.task;
+          this.#checker.acts(to.node.id, 'began an attempt');
+          this.#checker.started({ runId, token, attempt, maximumAttempts: options.retry?.maximumAttempts });
+          this.handedOut.add(token);
+        }
         if (message.kind === 'attempt' || message.kind === 'activate') this.relayed++;
         link.downUntil = Math.max(link.downUntil, scheduler.now + scheduler.between(0, 5));
         scheduler.after(link.downUntil - scheduler.now, from, () => {

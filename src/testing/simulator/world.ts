@@ -463,7 +463,8 @@ export class World implements ClientWorld {
   #attempt(process: SimProcess, task: AttemptTask, back: (answer: ToKernel, delayMs: number) => void): void {
     const { scheduler, checker } = this;
     const { runId, token, attempt } = task;
-    checker.started({ runId, token, attempt, maximumAttempts: task.options.retry?.maximumAttempts });
+    if (!this.#nodeLinks.handedOut.has(token))
+      checker.started({ runId, token, attempt, maximumAttempts: task.options.retry?.maximumAttempts });
     const running = this.#running.get(process) ?? new Set();
     this.#running.set(process, running.add(token));
     if (running.size > ACTIVITY_SLOTS)
