@@ -32,6 +32,9 @@ const EXPECTED_MS = 50;
 /** How long an attempt waits for word that the lease still holds, in milliseconds. */
 const HOLD_LOOK_MS = 20;
 
+/** Told when the end of an attempt is durable, or is of no use any more. */
+type Settled = () => void;
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -48,6 +51,8 @@ export class Attempts {
   /** Who holds which attempt. */
   readonly #holders = new Map<string, WorkerHandle>();
   readonly #rateWaits = new Set<Rate>();
+  /** Who waits for failed attempts whose row is on its way to the disk, by the attempt's token. */
+  readonly #unsettled = new Map<string, Settled[]>();
 
   constructor(node: KernelNode) {
     this.#node = node;
@@ -316,17 +321,32 @@ export class Attempts {
 
   // ---- reports ----
 
-  /** An attempt has ended. A stale token changes nothing. */
-  async done(token: string, outcome: WireOutcome): Promise<'taken' | 'stale'> {
+  /** An attempt has ended. A stale token changes nothing; it is settled when what made it stale is durable. */
+  async done(token: string, outcome: WireOutcome, settled?: Settled): Promise<'taken' | 'stale'> {
     if (!this.#node.runs.has(token.slice(0, 36) as RunId)) await this.#loadRunOf(token);
     const found = this.#find(token);
     const worker = this.#holders.get(token);
     const handedOutMs = worker?.tokens.get(token);
     if (worker && handedOutMs !== undefined) learnAttempt(worker, this.#node.clock.monotonicMs() - handedOutMs);
     this.#freeAfter(token);
-    if (!found) return 'stale';
-    this.#ended(found.run, found.activity, outcome);
+    if (!found) {
+      if (settled) this.#settleStale(token, settled);
+      return 'stale';
+    }
+    this.#ended(found.run, found.activity, outcome, settled);
     return 'taken';
+  }
+
+  /** The same end has come twice, or another has won: until one is on the disk, this one may still be needed. */
+  #settleStale(token: string, settled: Settled): void {
+    const [runId, seqText] = token.split('/');
+    const run = this.#node.runs.get(runId as RunId);
+    const isResult = ({ job }: Arrival): boolean => job.kind === 'activity-resolved' && job.seq === Number(seqText);
+    const arrival = run && findUndurable(run, isResult);
+    const waiting = this.#unsettled.get(token);
+    if (arrival) settleWith(arrival, settled);
+    else if (waiting) waiting.push(settled);
+    else settled();
   }
 
   /** Frees the slot a turn later than the completion is taken in, so that the run's next step may have it. */
@@ -364,24 +384,22 @@ export class Attempts {
   }
 
   /** What an attempt's end means: a result, another attempt, or the end. */
-  #ended(run: LiveRun, activity: ActivityState, outcome: WireOutcome): void {
+  #ended(run: LiveRun, activity: ActivityState, outcome: WireOutcome, settled?: Settled): void {
     if (outcome.status === 'completed') {
-      this.resolve(run, activity, outcome);
+      this.resolve(run, activity, outcome, settled);
       return;
     }
     const { failure } = outcome;
     const isPause = failure.kind === 'application' && failure.type === 'ActivityPause';
     if (activity.cancelRequested && (outcome.status === 'cancelled' || isPause)) {
-      this.resolve(run, activity, {
-        status: 'cancelled',
-        failure: this.#wrap(activity, failure, 'CANCEL_REQUESTED'),
-      });
+      const cancelled = this.#wrap(activity, failure, 'CANCEL_REQUESTED');
+      this.resolve(run, activity, { status: 'cancelled', failure: cancelled }, settled);
       return;
     }
-    this.#attemptFailed(run, activity, failure);
+    this.#attemptFailed(run, activity, failure, settled);
   }
 
-  #attemptFailed(run: LiveRun, activity: ActivityState, failure: WireFailure): void {
+  #attemptFailed(run: LiveRun, activity: ActivityState, failure: WireFailure, settled?: Settled): void {
     const node = this.#node;
     const decision = decideRetry(activity.options.retry ?? {}, activity.attempt, failure, node.random.fraction());
     let stop: WireRetryState;
@@ -395,7 +413,7 @@ export class Attempts {
           ? Infinity
           : activity.scheduledAt + activity.options.scheduleToCloseMs;
       if (nextAt < expires) {
-        this.#retryAt(run, activity, nextAt, failure, activity.attempt + 1);
+        this.#retryAt(run, activity, nextAt, failure, activity.attempt + 1, settled);
         return;
       }
       stop = 'TIMEOUT';
@@ -409,13 +427,22 @@ export class Attempts {
     ) {
       activity.fallbackFrom = activity.attempt;
       activity.type = fallback;
-      this.#retryAt(run, activity, node.now(), failure, 1);
+      this.#retryAt(run, activity, node.now(), failure, 1, settled);
       return;
     }
-    this.resolve(run, activity, { status: 'failed', failure: this.#wrap(activity, failure, stop) });
+    this.resolve(run, activity, { status: 'failed', failure: this.#wrap(activity, failure, stop) }, settled);
   }
 
-  #retryAt(run: LiveRun, activity: ActivityState, nextAt: number, failure: WireFailure, attempt: number): void {
+  #retryAt(
+    run: LiveRun,
+    activity: ActivityState,
+    nextAt: number,
+    failure: WireFailure,
+    attempt: number,
+    settled?: Settled,
+  ): void {
+    const { token } = activity;
+    if (settled && token !== undefined) this.#unsettled.set(token, [settled]);
     activity.phase = activity.phase === 'paused' ? 'paused' : 'backing-off';
     activity.attempt = attempt;
     activity.lastFailure = failure;
@@ -423,7 +450,13 @@ export class Attempts {
     activity.readyAt = nextAt;
     activity.token = undefined;
     activity.worker = undefined;
-    this.#writeRow(run, activity, () => this.#backOff(run, activity));
+    this.#writeRow(run, activity, () => {
+      if (settled && token !== undefined) {
+        for (const tell of this.#unsettled.get(token) ?? []) tell();
+        this.#unsettled.delete(token);
+      }
+      this.#backOff(run, activity);
+    });
   }
 
   #backOff(run: LiveRun, activity: ActivityState): void {
@@ -458,16 +491,24 @@ export class Attempts {
   }
 
   /** Gives an activity its one result. */
-  resolve(run: LiveRun, activity: ActivityState, outcome: WireOutcome): void {
+  resolve(run: LiveRun, activity: ActivityState, outcome: WireOutcome, settled?: Settled): void {
     // A result that is on its way decides; a denial's comes behind its decision, which still must meet the phase it was for.
-    if (findUndurable(run, ({ job }) => job.kind === 'activity-resolved' && job.seq === activity.seq)) return;
+    const first = findUndurable(run, ({ job }) => job.kind === 'activity-resolved' && job.seq === activity.seq);
+    if (first) {
+      if (settled) settleWith(first, settled);
+      return;
+    }
     // Nothing further may resolve it, though the job that says so is not durable yet.
     activity.phase = 'started';
     activity.token = undefined;
     const deadline = run.activityDeadlines.get(activity.seq);
     this.#node.deadlines.clear(deadline);
     run.activityDeadlines.delete(activity.seq);
-    this.#node.activations.arriveJob(run, { kind: 'activity-resolved', seq: activity.seq, outcome });
+    this.#node.activations.arrive(run, {
+      job: { kind: 'activity-resolved', seq: activity.seq, outcome },
+      atMs: this.#node.clock.monotonicMs(),
+      ...(settled ? { acknowledged: settled, discarded: settled } : {}),
+    });
   }
 
   #wrap(activity: ActivityState, cause: WireFailure, retryState: WireRetryState): WireFailure {
@@ -797,6 +838,19 @@ function stopByEdit(activity: ActivityState): WireRetryState | undefined {
   if (!edited || attempt <= 1 || !lastFailure) return undefined;
   const decision = decideRetry(options.retry ?? {}, attempt - 1, lastFailure, 0);
   return 'stop' in decision ? decision.stop : undefined;
+}
+
+/** Has one more told when an arrival is durable, or is needed no more. */
+function settleWith(arrival: Arrival, settled: Settled): void {
+  const { acknowledged, discarded } = arrival;
+  arrival.acknowledged = () => {
+    acknowledged?.();
+    settled();
+  };
+  arrival.discarded = () => {
+    discarded?.();
+    settled();
+  };
 }
 
 /** Whether an attempt is under way; a pause lets it go on. */

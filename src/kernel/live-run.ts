@@ -19,6 +19,8 @@ export interface Arrival {
   acknowledged?: () => void;
   /** Told when it never will be: the run has closed, or the store refuses it. */
   refused?: (error: PleachError) => void;
+  /** Told when it never will be, and nobody needs it any more. */
+  discarded?: () => void;
   /** Has the message it came as delivered once more, where its run was never begun. */
   redeliver?: () => void;
   /** When it came, monotonic. */

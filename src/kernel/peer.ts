@@ -6,6 +6,9 @@ import { Rate } from './rate.ts';
 import { routeRequest } from './route-request.ts';
 import type { PeerChannel, WorkerHandle } from './workers.ts';
 
+/** How often it is looked whether the lease holds again, so that something may be said, in milliseconds. */
+const HOLD_LOOK_MS = 50;
+
 /** One client or worker process at the other end of a channel; it may hold several workers. */
 export class Peer {
   readonly #node: KernelNode;
@@ -50,7 +53,7 @@ export class Peer {
       }
       case 'attempt-done':
         this.#node.attempts
-          .done(message.token, message.outcome)
+          .done(message.token, message.outcome, this.#settle(message))
           .catch((error: unknown) => this.#failed('a completion', error));
         return;
       case 'local-resolved': {
@@ -63,6 +66,7 @@ export class Peer {
       }
       case 'attempt-async':
         this.#node.attempts.asynchronous(message.token);
+        this.#settle(message)?.();
         return;
       case 'heartbeat':
         this.#node.attempts
@@ -73,6 +77,18 @@ export class Peer {
         if (this.#node.journal.holds()) this.#channel.send({ kind: 'pong' });
         return;
     }
+  }
+
+  /** Tells a worker of another process that it may forget an attempt's end; a thread of this one dies with the node. */
+  #settle({ workerId, token }: { workerId: string; token: string }): (() => void) | undefined {
+    if (this.#channel.local) return undefined;
+    const tell = (): void => {
+      if (this.#ended) return;
+      // A node that may have been fenced cannot say what is durable.
+      if (this.#node.journal.holds()) this.#channel.send({ kind: 'attempt-settled', workerId, token });
+      else this.#node.clock.after(HOLD_LOOK_MS, tell);
+    };
+    return tell;
   }
 
   #failed(what: string, error: unknown): void {
@@ -104,7 +120,7 @@ export class Peer {
       send();
       return;
     }
-    this.#node.clock.after(50, () => this.#answer(id, send));
+    this.#node.clock.after(HOLD_LOOK_MS, () => this.#answer(id, send));
     this.#open.set(id, this.#open.get(id) ?? ((): void => undefined));
   }
 
@@ -132,7 +148,11 @@ export class Peer {
     queue.workers.push(worker);
     if (registration.maxTaskQueueActivitiesPerSecond !== undefined)
       queue.limit(registration.maxTaskQueueActivitiesPerSecond, nowMs);
-    this.#channel.send({ kind: 'registered', workerId: registration.workerId });
+    this.#channel.send({
+      kind: 'registered',
+      workerId: registration.workerId,
+      ...(this.#channel.local ? {} : { keepsEnds: true }),
+    });
     this.#node.attempts
       .announced(worker, registration.runningTokens)
       .catch((error: unknown) => this.#failed('an announcement', error))

@@ -544,7 +544,9 @@ export class Requests {
 
   async #completeActivity(params: Params<'complete-activity'>): Answer<'complete-activity'> {
     const token = await this.#token(params.activity);
-    if ((await this.#node.attempts.done(token, params.outcome)) === 'stale') throw staleToken();
+    const settled = Promise.withResolvers<void>();
+    if ((await this.#node.attempts.done(token, params.outcome, settled.resolve)) === 'stale') throw staleToken();
+    await settled.promise;
     return {};
   }
 
