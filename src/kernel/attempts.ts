@@ -8,11 +8,12 @@ import {
 } from '../common/index.ts';
 import type { AttemptCancelReason, AttemptTask } from '../contract/index.ts';
 import { isUuid, LIMITS, type PleachError, type RunId, type Wait } from '../core/index.ts';
-import type { AttemptRow } from '../store/index.ts';
+import type { AttemptRow, TxResultRow } from '../store/index.ts';
 import { type Arrival, findUndurable, type LiveRun } from './live-run.ts';
 import type { ActivityState } from './machine/state.ts';
 import type { KernelNode } from './node.ts';
 import type { Rate } from './rate.ts';
+import { outcomeOf } from './transactions.ts';
 import { hasSlot, learnAttempt, learnMissedSlot, type Queue, type WorkerHandle } from './workers.ts';
 
 /** What an attempt row holds: what the segments do not say. */
@@ -349,6 +350,14 @@ export class Attempts {
     else settled();
   }
 
+  /** An attempt is about to begin its transaction; from here on its outcome is what stands under its key. */
+  async enterTransaction(token: string): Promise<boolean> {
+    if (!this.#node.runs.has(token.slice(0, 36) as RunId)) await this.#loadRunOf(token);
+    const found = this.#find(token);
+    if (found) this.#node.transactions.opened(found.run, found.activity);
+    return found !== undefined;
+  }
+
   /** Frees the slot a turn later than the completion is taken in, so that the run's next step may have it. */
   #freeAfter(token: string): void {
     const worker = this.#holders.get(token);
@@ -400,6 +409,28 @@ export class Attempts {
   }
 
   #attemptFailed(run: LiveRun, activity: ActivityState, failure: WireFailure, settled?: Settled): void {
+    const { transactions } = this.#node;
+    if (!transactions.isOpen(run, activity)) {
+      this.#failed(run, activity, failure, settled);
+      return;
+    }
+    // It may have been committed all the same: then that is its result, and it is not run again.
+    const { token } = activity;
+    activity.token = undefined;
+    this.#disarm(run, activity);
+    transactions.look(run, activity, undefined, (outcome) => {
+      if (outcome) this.#give(run, activity, outcome, settled);
+      else this.#failed(run, activity, failure, settled, token);
+    });
+  }
+
+  #failed(
+    run: LiveRun,
+    activity: ActivityState,
+    failure: WireFailure,
+    settled?: Settled,
+    token: string | undefined = activity.token,
+  ): void {
     const node = this.#node;
     const decision = decideRetry(activity.options.retry ?? {}, activity.attempt, failure, node.random.fraction());
     let stop: WireRetryState;
@@ -413,7 +444,7 @@ export class Attempts {
           ? Infinity
           : activity.scheduledAt + activity.options.scheduleToCloseMs;
       if (nextAt < expires) {
-        this.#retryAt(run, activity, nextAt, failure, activity.attempt + 1, settled);
+        this.#retryAt(run, activity, nextAt, failure, activity.attempt + 1, settled, token);
         return;
       }
       stop = 'TIMEOUT';
@@ -427,7 +458,7 @@ export class Attempts {
     ) {
       activity.fallbackFrom = activity.attempt;
       activity.type = fallback;
-      this.#retryAt(run, activity, node.now(), failure, 1, settled);
+      this.#retryAt(run, activity, node.now(), failure, 1, settled, token);
       return;
     }
     this.resolve(run, activity, { status: 'failed', failure: this.#wrap(activity, failure, stop) }, settled);
@@ -440,8 +471,8 @@ export class Attempts {
     failure: WireFailure,
     attempt: number,
     settled?: Settled,
+    token: string | undefined = activity.token,
   ): void {
-    const { token } = activity;
     if (settled && token !== undefined) this.#unsettled.set(token, [settled]);
     activity.phase = activity.phase === 'paused' ? 'paused' : 'backing-off';
     activity.attempt = attempt;
@@ -498,17 +529,42 @@ export class Attempts {
       if (settled) settleWith(first, settled);
       return;
     }
-    // Nothing further may resolve it, though the job that says so is not durable yet.
-    activity.phase = 'started';
-    activity.token = undefined;
-    const deadline = run.activityDeadlines.get(activity.seq);
-    this.#node.deadlines.clear(deadline);
-    run.activityDeadlines.delete(activity.seq);
+    const { transactions } = this.#node;
+    if (outcome.status === 'completed' || !transactions.isOpen(run, activity)) {
+      this.#give(run, activity, outcome, settled);
+      return;
+    }
+    // Given up although a transaction of it may be under way: the key decides which of the two it is.
+    this.#holdStill(run, activity);
+    transactions.look(run, activity, outcome, (found) => this.#give(run, activity, found ?? outcome, settled));
+  }
+
+  #give(run: LiveRun, activity: ActivityState, outcome: WireOutcome, settled?: Settled): void {
+    const { transactions } = this.#node;
+    this.#holdStill(run, activity);
+    const told = !transactions.isOpen(run, activity)
+      ? settled
+      : (): void => {
+          transactions.resolved(run, activity);
+          settled?.();
+        };
     this.#node.activations.arrive(run, {
       job: { kind: 'activity-resolved', seq: activity.seq, outcome },
       atMs: this.#node.clock.monotonicMs(),
-      ...(settled ? { acknowledged: settled, discarded: settled } : {}),
+      ...(told ? { acknowledged: told, discarded: told } : {}),
     });
+  }
+
+  /** Nothing further may resolve it, though what does is not durable yet. */
+  #holdStill(run: LiveRun, activity: ActivityState): void {
+    activity.phase = 'started';
+    activity.token = undefined;
+    this.#disarm(run, activity);
+  }
+
+  #disarm(run: LiveRun, activity: ActivityState): void {
+    this.#node.deadlines.clear(run.activityDeadlines.get(activity.seq));
+    run.activityDeadlines.delete(activity.seq);
   }
 
   #wrap(activity: ActivityState, cause: WireFailure, retryState: WireRetryState): WireFailure {
@@ -732,7 +788,7 @@ export class Attempts {
   }
 
   /** Brings the activities of a recovered run to where its attempt rows say they are, and goes on with each. */
-  recover(run: LiveRun, rows: readonly AttemptRow[]): void {
+  recover(run: LiveRun, rows: readonly AttemptRow[], outcomes: readonly TxResultRow[]): void {
     if (rows.length > 0) run.state.hasAttemptRows = true;
     for (const row of rows) {
       const activity = run.state.activities.get(row.seq);
@@ -760,7 +816,14 @@ export class Attempts {
     const answered = new Set<number>();
     for (const job of run.state.undelivered) if (job.kind === 'activity-resolved') answered.add(job.seq);
     for (const { job } of run.arrived) if (job.kind === 'activity-resolved') answered.add(job.seq);
-    for (const activity of run.state.activities.values()) if (!answered.has(activity.seq)) this.#resume(run, activity);
+    if (outcomes.length > 0) run.hasTxResults = true;
+    for (const activity of run.state.activities.values()) {
+      const outcome = outcomeOf(outcomes, activity);
+      if (outcome) this.#node.transactions.opened(run, activity);
+      if (answered.has(activity.seq)) continue;
+      if (!outcome) this.#resume(run, activity);
+      else this.#node.clock.soon(() => !run.dropped && this.#give(run, activity, outcome));
+    }
   }
 
   #resume(run: LiveRun, activity: ActivityState): void {

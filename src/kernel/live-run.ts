@@ -115,6 +115,9 @@ export class LiveRun {
   readonly parkedSignals = new Map<string, Promise<void>>();
   /** How often in a row the store has refused a segment of it. */
   refusals = 0;
+  /** Rows of transactions may be there under it; those whose outcome is durable in a segment go with the next. */
+  hasTxResults = false;
+  readonly txResultsDone: string[] = [];
   /** Given up: a stale callback must leave it alone. */
   dropped = false;
 

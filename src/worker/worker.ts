@@ -117,6 +117,7 @@ export class Worker {
       log: this.#log,
       meter: Runtime.instance().metricMeter,
       client: () => (client ??= makeClient?.({ ...options, connection })),
+      database: () => connection.database,
       maxHeartbeatThrottleMs: msToNumber(options.maxHeartbeatThrottleInterval ?? '60s'),
       defaultHeartbeatThrottleMs: msToNumber(options.defaultHeartbeatThrottleInterval ?? '30s'),
       heartbeat: (token, details) =>
