@@ -347,6 +347,9 @@ export class Worker {
       case 'attempt-settled':
         this.#settled(message.token);
         return;
+      case 'grant-back':
+        // Said between nodes.
+        return;
     }
   }
 
