@@ -1,4 +1,4 @@
-import { ActivityFailure, proxyActivities } from '../../src/entry/workflow.ts';
+import { type ActivityFailure, proxyActivities } from '../../src/entry/workflow.ts';
 import type { TransactionActivities } from './transactions.test.ts';
 
 const options = { startToCloseTimeout: '20s', retry: { initialInterval: 5, maximumInterval: 20 } } as const;
