@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import {
   type ActivityCancellationDetails,
+  type Database,
   type Duration,
   IllegalStateError,
   type Logger,
@@ -8,10 +9,11 @@ import {
   type MetricMeter,
   msToNumber,
   noopMetricMeter,
+  requireFunction,
   requireObject,
   wrongArgument,
 } from '../common/index.ts';
-import { type Clock, type Log, systemClock, type Wait } from '../core/index.ts';
+import { type Clock, type Log, PleachError, systemClock, type Wait } from '../core/index.ts';
 import type { Info } from './info.ts';
 
 /** What entries fill in: the client's type, which lies on a floor above this room. */
@@ -32,6 +34,10 @@ export interface ContextParts {
   client?: () => unknown;
   cancellationDetails?: () => ActivityCancellationDetails | undefined;
   metricMeter?: MetricMeter;
+  /** Authors' tables, where the worker's engine has a database. */
+  database?: () => Database;
+  /** Runs the activity's one transaction. */
+  transact?: <T>(work: (tx: Database) => Promise<T> | T) => Promise<T>;
 }
 
 /** Carries the context through everything that an attempt awaits. */
@@ -94,6 +100,17 @@ export class Context {
     return client as ContextClient;
   }
 
+  /** Authors' tables in the engine's database. @throws PleachError DATABASE_ELSEWHERE */
+  get database(): Database {
+    return requirePart(this.#parts.database, 'database')();
+  }
+
+  /** Runs the activity's one transaction; `transactional` does. @throws PleachError DATABASE_ELSEWHERE */
+  async transact<T>(work: (tx: Database) => Promise<T> | T): Promise<T> {
+    requireFunction('transactional', work);
+    return requirePart(this.#parts.transact, 'transactional')(work);
+  }
+
   /** Waits; ends at once with the cancellation's failure when the attempt should stop. */
   readonly sleep = async (duration: Duration): Promise<void> => {
     const ms = Math.max(0, msToNumber(duration, 'sleep: its duration'));
@@ -104,6 +121,15 @@ export class Context {
     });
     return Promise.race([slept, this.cancelled]).finally(() => wait?.clear());
   };
+}
+
+function requirePart<Part>(part: Part | undefined, name: string): Part {
+  if (part !== undefined) return part;
+  throw new PleachError(
+    'DATABASE_ELSEWHERE',
+    `${name}: this activity runs outside a worker and has no database; run it in a worker on sqlite:./file.db`,
+    {},
+  );
 }
 
 const METHODS = { TRACE: 'debug', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;

@@ -4,6 +4,8 @@
  * Nouns: the context of the attempt that is running (`Context.current()`), its `info`, its heartbeat, its cancellation
  * (a promise and an `AbortSignal`), and the error by which an attempt says that it will be completed from elsewhere.
  *
+ * And, beyond that SDK: `transactional`, by which an activity's writes to the engine's own database and its result are one.
+ *
  * It promises the names and behaviour of the Temporal TypeScript SDK's activity package. A context belongs to one
  * attempt and is found through asynchronous context, so it is there in everything that the attempt calls and awaits.
  *
@@ -30,6 +32,8 @@ export {
 export type { ActivityFunction, ActivityInterface, ActivityInterfaceFor, UntypedActivities } from '../common/index.ts';
 export { asyncLocalStorage, Context, type ContextClient, type ContextParts, type ContextTypes } from './context.ts';
 export type { Info } from './info.ts';
+export { database, transactional } from './transactional.ts';
+export type { Database, DatabaseMigration, DatabaseRow, DatabaseValue } from '../common/index.ts';
 
 /** What is known of the attempt that is running. */
 export function activityInfo(): Info {

@@ -16,6 +16,7 @@ export * from './wire/index.ts';
 export * from './activity-cancellation-details.ts';
 export * from './retry.ts';
 export * from './data-converter.ts';
+export * from './database.ts';
 export * from './duration.ts';
 export * from './encoding.ts';
 export * from './errors.ts';

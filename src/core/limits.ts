@@ -73,6 +73,14 @@ export const LIMITS = {
   cachedRunsMax: 10_000,
   /** How long an attempt on a process that went away may stay unannounced. */
   attemptUnannouncedMs: 5_000,
+  /** How long the function of a transaction on SQLite may take: nobody else writes meanwhile. */
+  transactionMs: 1_000,
+  /** How long the journal lets a transaction have the database without hearing of its end. */
+  transactionGrantMs: 2_000,
+  /** How often a transaction is asked for anew where the fence moved before it began. */
+  transactionAsksMax: 5,
+  /** Statements of authors that one connection keeps prepared. */
+  statementsKeptMax: 200,
   /** How often a peer is asked whether it lives. */
   pingMs: 5_000,
   /** Segments in one page of history to a worker. */

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { MessageChannel, Worker } from 'node:worker_threads';
+import type { DatabaseProvider } from '../common/index.ts';
 import type { ActivationRouter, FromKernel, KernelAddress, KernelLink } from '../contract/index.ts';
 import { type Log, PleachError, silentLog, sourceFile, systemClock } from '../core/index.ts';
 import { makeLink } from './link-pair.ts';
@@ -16,6 +17,7 @@ const TAKEOVER_WAIT_MS = 250;
  * says that it is dead, a silent one is given its lease's time. Correctness is the epoch, so eagerness is harmless.
  */
 export class SqliteEngine implements KernelAddress {
+  readonly dialect = 'sqlite';
   readonly #file: string;
   readonly #options: EngineOptions;
   readonly #log: Log;
@@ -25,6 +27,7 @@ export class SqliteEngine implements KernelAddress {
   #thread: Worker | undefined;
   #opening: Promise<void> | undefined;
   #figureId = 0;
+  #database: Promise<DatabaseProvider> | undefined;
 
   constructor(file: string, options: EngineOptions, log: Log = silentLog, onClosed: () => void = () => undefined) {
     this.#file = resolve(file);
@@ -157,10 +160,19 @@ export class SqliteEngine implements KernelAddress {
     });
   }
 
+  /** Loaded when it is asked for: most processes have no tables of their own here. */
+  openDatabase(): Promise<DatabaseProvider> {
+    this.#database ??= import('../store/index.ts').then(
+      ({ SqliteDatabase }) => new SqliteDatabase(this.#file, systemClock),
+    );
+    return this.#database;
+  }
+
   async release(): Promise<void> {
     if (--this.#users > 0 || this.#closed) return;
     this.#closed = true;
     this.#onClosed();
+    await (await this.#database?.catch(() => undefined))?.close();
     const thread = this.#thread;
     if (!thread) return;
     await new Promise<void>((stopped) => {

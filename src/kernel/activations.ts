@@ -645,6 +645,9 @@ export class Activations {
       messages,
       ...(blobs.length > 0 ? { blobs: [...blobs] } : {}),
       ...(inboxDone.length > 0 ? { inboxDone } : {}),
+      ...(run.txResultsDone.length > 0
+        ? { txResultsDone: run.txResultsDone.splice(0).map((activityId) => ({ run: run.id, activityId })) }
+        : {}),
       durable: (messages) => {
         if (run.dropped) return;
         run.committing = false;

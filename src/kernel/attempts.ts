@@ -8,11 +8,12 @@ import {
 } from '../common/index.ts';
 import type { AttemptCancelReason, AttemptTask } from '../contract/index.ts';
 import { isUuid, LIMITS, type NodeId, type PleachError, type RunId, type Wait } from '../core/index.ts';
-import type { AttemptRow, RunRow } from '../store/index.ts';
+import type { AttemptRow, RunRow, TxResultRow } from '../store/index.ts';
 import { type Arrival, findUndurable, type LiveRun } from './live-run.ts';
 import type { ActivityState } from './machine/state.ts';
 import type { KernelNode } from './node.ts';
 import type { Rate } from './rate.ts';
+import { outcomeOf } from './transactions.ts';
 import { hasSlot, learnAttempt, learnMissedSlot, type Queue, type WorkerHandle } from './workers.ts';
 
 /** What an attempt row holds: what the segments do not say. */
@@ -32,6 +33,9 @@ const EXPECTED_MS = 50;
 /** How long an attempt waits for word that the lease still holds, in milliseconds. */
 const HOLD_LOOK_MS = 20;
 
+/** Told when the end of an attempt is durable, or is of no use any more. */
+type Settled = () => void;
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -48,6 +52,8 @@ export class Attempts {
   /** Who holds which attempt. */
   readonly #holders = new Map<string, WorkerHandle>();
   readonly #rateWaits = new Set<Rate>();
+  /** Who waits for failed attempts whose row is on its way to the disk, by the attempt's token. */
+  readonly #unsettled = new Map<string, Settled[]>();
 
   constructor(node: KernelNode) {
     this.#node = node;
@@ -321,17 +327,40 @@ export class Attempts {
 
   // ---- reports ----
 
-  /** An attempt has ended. A stale token changes nothing. */
-  async done(token: string, outcome: WireOutcome): Promise<'taken' | 'stale'> {
+  /** An attempt has ended. A stale token changes nothing; it is settled when what made it stale is durable. */
+  async done(token: string, outcome: WireOutcome, settled?: Settled): Promise<'taken' | 'stale'> {
     if (!this.#node.runs.has(token.slice(0, 36) as RunId)) await this.#loadRunOf(token);
     const found = this.#find(token);
     const worker = this.#holders.get(token);
     const handedOutMs = worker?.tokens.get(token);
     if (worker && handedOutMs !== undefined) learnAttempt(worker, this.#node.clock.monotonicMs() - handedOutMs);
     this.#freeAfter(token);
-    if (!found) return 'stale';
-    this.#ended(found.run, found.activity, outcome);
+    if (!found) {
+      if (settled) this.#settleStale(token, settled);
+      return 'stale';
+    }
+    this.#ended(found.run, found.activity, outcome, settled);
     return 'taken';
+  }
+
+  /** The same end has come twice, or another has won: until one is on the disk, this one may still be needed. */
+  #settleStale(token: string, settled: Settled): void {
+    const [runId, seqText] = token.split('/');
+    const run = this.#node.runs.get(runId as RunId);
+    const isResult = ({ job }: Arrival): boolean => job.kind === 'activity-resolved' && job.seq === Number(seqText);
+    const arrival = run && findUndurable(run, isResult);
+    const waiting = this.#unsettled.get(token);
+    if (arrival) settleWith(arrival, settled);
+    else if (waiting) waiting.push(settled);
+    else settled();
+  }
+
+  /** An attempt is about to begin its transaction; from here on its outcome is what stands under its key. */
+  async enterTransaction(token: string): Promise<boolean> {
+    if (!this.#node.runs.has(token.slice(0, 36) as RunId)) await this.#loadRunOf(token);
+    const found = this.#find(token);
+    if (found) this.#node.transactions.opened(found.run, found.activity);
+    return found !== undefined;
   }
 
   /** Frees the slot a turn later than the completion is taken in, so that the run's next step may have it. */
@@ -383,24 +412,44 @@ export class Attempts {
   }
 
   /** What an attempt's end means: a result, another attempt, or the end. */
-  #ended(run: LiveRun, activity: ActivityState, outcome: WireOutcome): void {
+  #ended(run: LiveRun, activity: ActivityState, outcome: WireOutcome, settled?: Settled): void {
     if (outcome.status === 'completed') {
-      this.resolve(run, activity, outcome);
+      this.resolve(run, activity, outcome, settled);
       return;
     }
     const { failure } = outcome;
     const isPause = failure.kind === 'application' && failure.type === 'ActivityPause';
     if (activity.cancelRequested && (outcome.status === 'cancelled' || isPause)) {
-      this.resolve(run, activity, {
-        status: 'cancelled',
-        failure: this.#wrap(activity, failure, 'CANCEL_REQUESTED'),
-      });
+      const cancelled = this.#wrap(activity, failure, 'CANCEL_REQUESTED');
+      this.resolve(run, activity, { status: 'cancelled', failure: cancelled }, settled);
       return;
     }
-    this.#attemptFailed(run, activity, failure);
+    this.#attemptFailed(run, activity, failure, settled);
   }
 
-  #attemptFailed(run: LiveRun, activity: ActivityState, failure: WireFailure): void {
+  #attemptFailed(run: LiveRun, activity: ActivityState, failure: WireFailure, settled?: Settled): void {
+    const { transactions } = this.#node;
+    if (!transactions.isOpen(run, activity)) {
+      this.#failed(run, activity, failure, settled);
+      return;
+    }
+    // It may have been committed all the same: then that is its result, and it is not run again.
+    const { token } = activity;
+    activity.token = undefined;
+    this.#disarm(run, activity);
+    transactions.look(run, activity, undefined, (outcome) => {
+      if (outcome) this.#give(run, activity, outcome, settled);
+      else this.#failed(run, activity, failure, settled, token);
+    });
+  }
+
+  #failed(
+    run: LiveRun,
+    activity: ActivityState,
+    failure: WireFailure,
+    settled?: Settled,
+    token: string | undefined = activity.token,
+  ): void {
     const node = this.#node;
     const decision = decideRetry(activity.options.retry ?? {}, activity.attempt, failure, node.random.fraction());
     let stop: WireRetryState;
@@ -414,7 +463,7 @@ export class Attempts {
           ? Infinity
           : activity.scheduledAt + activity.options.scheduleToCloseMs;
       if (nextAt < expires) {
-        this.#retryAt(run, activity, nextAt, failure, activity.attempt + 1);
+        this.#retryAt(run, activity, nextAt, failure, activity.attempt + 1, settled, token);
         return;
       }
       stop = 'TIMEOUT';
@@ -428,13 +477,22 @@ export class Attempts {
     ) {
       activity.fallbackFrom = activity.attempt;
       activity.type = fallback;
-      this.#retryAt(run, activity, node.now(), failure, 1);
+      this.#retryAt(run, activity, node.now(), failure, 1, settled, token);
       return;
     }
-    this.resolve(run, activity, { status: 'failed', failure: this.#wrap(activity, failure, stop) });
+    this.resolve(run, activity, { status: 'failed', failure: this.#wrap(activity, failure, stop) }, settled);
   }
 
-  #retryAt(run: LiveRun, activity: ActivityState, nextAt: number, failure: WireFailure, attempt: number): void {
+  #retryAt(
+    run: LiveRun,
+    activity: ActivityState,
+    nextAt: number,
+    failure: WireFailure,
+    attempt: number,
+    settled?: Settled,
+    token: string | undefined = activity.token,
+  ): void {
+    if (settled && token !== undefined) this.#unsettled.set(token, [settled]);
     activity.phase = activity.phase === 'paused' ? 'paused' : 'backing-off';
     activity.attempt = attempt;
     activity.lastFailure = failure;
@@ -442,7 +500,13 @@ export class Attempts {
     activity.readyAt = nextAt;
     activity.token = undefined;
     activity.worker = undefined;
-    this.#writeRow(run, activity, () => this.#backOff(run, activity));
+    this.#writeRow(run, activity, () => {
+      if (settled && token !== undefined) {
+        for (const tell of this.#unsettled.get(token) ?? []) tell();
+        this.#unsettled.delete(token);
+      }
+      this.#backOff(run, activity);
+    });
   }
 
   #backOff(run: LiveRun, activity: ActivityState): void {
@@ -477,16 +541,49 @@ export class Attempts {
   }
 
   /** Gives an activity its one result. */
-  resolve(run: LiveRun, activity: ActivityState, outcome: WireOutcome): void {
+  resolve(run: LiveRun, activity: ActivityState, outcome: WireOutcome, settled?: Settled): void {
     // A result that is on its way decides; a denial's comes behind its decision, which still must meet the phase it was for.
-    if (findUndurable(run, ({ job }) => job.kind === 'activity-resolved' && job.seq === activity.seq)) return;
-    // Nothing further may resolve it, though the job that says so is not durable yet.
+    const first = findUndurable(run, ({ job }) => job.kind === 'activity-resolved' && job.seq === activity.seq);
+    if (first) {
+      if (settled) settleWith(first, settled);
+      return;
+    }
+    const { transactions } = this.#node;
+    if (outcome.status === 'completed' || !transactions.isOpen(run, activity)) {
+      this.#give(run, activity, outcome, settled);
+      return;
+    }
+    // Given up although a transaction of it may be under way: the key decides which of the two it is.
+    this.#holdStill(run, activity);
+    transactions.look(run, activity, outcome, (found) => this.#give(run, activity, found ?? outcome, settled));
+  }
+
+  #give(run: LiveRun, activity: ActivityState, outcome: WireOutcome, settled?: Settled): void {
+    const { transactions } = this.#node;
+    this.#holdStill(run, activity);
+    const told = !transactions.isOpen(run, activity)
+      ? settled
+      : (): void => {
+          transactions.resolved(run, activity);
+          settled?.();
+        };
+    this.#node.activations.arrive(run, {
+      job: { kind: 'activity-resolved', seq: activity.seq, outcome },
+      atMs: this.#node.clock.monotonicMs(),
+      ...(told ? { acknowledged: told, discarded: told } : {}),
+    });
+  }
+
+  /** Nothing further may resolve it, though what does is not durable yet. */
+  #holdStill(run: LiveRun, activity: ActivityState): void {
     activity.phase = 'started';
     activity.token = undefined;
-    const deadline = run.activityDeadlines.get(activity.seq);
-    this.#node.deadlines.clear(deadline);
+    this.#disarm(run, activity);
+  }
+
+  #disarm(run: LiveRun, activity: ActivityState): void {
+    this.#node.deadlines.clear(run.activityDeadlines.get(activity.seq));
     run.activityDeadlines.delete(activity.seq);
-    this.#node.activations.arriveJob(run, { kind: 'activity-resolved', seq: activity.seq, outcome });
   }
 
   #wrap(activity: ActivityState, cause: WireFailure, retryState: WireRetryState): WireFailure {
@@ -715,7 +812,7 @@ export class Attempts {
   }
 
   /** Brings the activities of a recovered run to where its attempt rows say they are, and goes on with each. */
-  recover(run: LiveRun, rows: readonly AttemptRow[]): void {
+  recover(run: LiveRun, rows: readonly AttemptRow[], outcomes: readonly TxResultRow[]): void {
     if (rows.length > 0) run.state.hasAttemptRows = true;
     for (const row of rows) {
       const activity = run.state.activities.get(row.seq);
@@ -743,7 +840,14 @@ export class Attempts {
     const answered = new Set<number>();
     for (const job of run.state.undelivered) if (job.kind === 'activity-resolved') answered.add(job.seq);
     for (const { job } of run.arrived) if (job.kind === 'activity-resolved') answered.add(job.seq);
-    for (const activity of run.state.activities.values()) if (!answered.has(activity.seq)) this.#resume(run, activity);
+    if (outcomes.length > 0) run.hasTxResults = true;
+    for (const activity of run.state.activities.values()) {
+      const outcome = outcomeOf(outcomes, activity);
+      if (outcome) this.#node.transactions.opened(run, activity);
+      if (answered.has(activity.seq)) continue;
+      if (!outcome) this.#resume(run, activity);
+      else this.#node.clock.soon(() => !run.dropped && this.#give(run, activity, outcome));
+    }
   }
 
   #resume(run: LiveRun, activity: ActivityState): void {
@@ -827,6 +931,19 @@ function stopByEdit(activity: ActivityState): WireRetryState | undefined {
   if (!edited || attempt <= 1 || !lastFailure) return undefined;
   const decision = decideRetry(options.retry ?? {}, attempt - 1, lastFailure, 0);
   return 'stop' in decision ? decision.stop : undefined;
+}
+
+/** Has one more told when an arrival is durable, or is needed no more. */
+function settleWith(arrival: Arrival, settled: Settled): void {
+  const { acknowledged, discarded } = arrival;
+  arrival.acknowledged = () => {
+    acknowledged?.();
+    settled();
+  };
+  arrival.discarded = () => {
+    discarded?.();
+    settled();
+  };
 }
 
 /** Whether an attempt is under way; a pause lets it go on. */

@@ -25,6 +25,7 @@ export function closeRun(node: KernelNode, run: LiveRun, entry: JournalEntry): (
   else entry.runChange = { run: run.id, status: closing.status, closedAt: closing.at, wakeAt: undefined };
   run.row = { ...run.row, status: closing.status, closedAt: closing.at, wakeAt: undefined };
   if (state.hasAttemptRows) entry.attemptsOfClosed = [run.id];
+  if (run.hasTxResults) entry.txResultsDone = [{ run: run.id }];
   if (start.parent && !next) entry.messages.push(node.inbox.childResolved(start, outcomeOf(closing)));
   if (!next || closing.status === 'CONTINUED_AS_NEW') {
     for (const child of state.children.values()) {
@@ -44,6 +45,7 @@ export function closeRun(node: KernelNode, run: LiveRun, entry: JournalEntry): (
   }
   if (node.plantedBug === 'close-without-event' && node.random.fraction() < 0.2) entry.segments.shift();
   return () => {
+    node.transactions.forget(run);
     for (const activity of state.activities.values()) node.attempts.abandon(activity, 'WORKFLOW_CLOSED');
     const leftover = run.arrived.splice(0);
     const queries = run.queries.splice(0);

@@ -424,6 +424,7 @@ export class Inbox {
   /** A closed run leaves a message unread. */
   discard(arrival: Arrival): void {
     if (arrival.inbox) this.#done(arrival.inbox, arrival.refusal);
+    arrival.discarded?.();
   }
 
   async #runOf(namespace: string, target: WireRunRef): Promise<LiveRun | undefined> {

@@ -3,7 +3,7 @@
  *
  * Nouns: the node (a process that holds the lease), the run in memory (`LiveRun`), the journal (the only way to
  * durability), the segment (one commit of a run), the activation (jobs out to a worker, commands back), the attempt of
- * an activity, the queue with its workers, the inbox between runs, the peer at the other end of a channel. `machine/`
+ * an activity, the transaction that the journal lends the database to, the queue with its workers, the inbox between runs, the peer at the other end of a channel. `machine/`
  * is pure: the state of a run as a fold over its segments, and the tables by which it moves.
  *
  * One run, followed: a job arrives (`activations.arrive`); it is sent to a worker of this process, whose commands come

@@ -11,6 +11,7 @@ import type {
   RunRow,
   SegmentRow,
   Store,
+  TxResultRow,
 } from '../store/index.ts';
 import { type Batch, emptyBatch } from '../store/index.ts';
 import type { PlantedBug } from './planted-bugs.ts';
@@ -40,6 +41,8 @@ export interface JournalEntry {
   attempts?: AttemptRow[];
   attemptsDone?: { run: RunRow['run']; seq: number }[];
   attemptsOfClosed?: RunRow['run'][];
+  txResults?: TxResultRow[];
+  txResultsDone?: Batch['txResultsDone'];
   /** Partitions that leave this node with it; it is the last entry of each. */
   given?: Batch['given'];
   /** Called once, when it is on the disk; `messages` have their keys then. */
@@ -80,6 +83,8 @@ export class Journal {
   #lease: Lease;
   #queue: JournalEntry[] = [];
   readonly #claims: Claim[] = [];
+  /** Who wants the database for itself, in order. */
+  readonly #borrowers: (() => Promise<'ended' | 'silent'>)[] = [];
   #running = false;
   #closed = false;
   /** Monotonic instant until which this node may act. */
@@ -173,6 +178,37 @@ export class Journal {
     });
   }
 
+  /**
+   * Lets someone else write to the database, between two commits: nothing is committed from `begun` until `end`. Whoever
+   * waits for a commit has one between two borrowers.
+   * @param withinMs how long its end is waited for; after that the epoch is raised, so that what it has begun under the
+   *   old one is committed by then, or never
+   */
+  lend(withinMs: number): Lending {
+    const begun = Promise.withResolvers<void>();
+    const ended = Promise.withResolvers<'ended' | 'silent'>();
+    let isWanted = true;
+    const borrow = (): Promise<'ended' | 'silent'> => {
+      if (!isWanted) return Promise.resolve('ended');
+      isWanted = false;
+      const wait = this.#clock.after(withinMs, () => ended.resolve('silent'));
+      begun.resolve();
+      return ended.promise.finally(() => wait.clear());
+    };
+    if (!this.#closed) {
+      this.#borrowers.push(borrow);
+      this.#start();
+    }
+    return {
+      begun: begun.promise,
+      ended: ended.promise.then(() => undefined),
+      end: () => ended.resolve('ended'),
+      giveUp: () => {
+        isWanted = false;
+      },
+    };
+  }
+
   /** Commits nothing but the lease's renewal, if nothing else is under way. */
   renew(): void {
     if (this.#closed || this.#running) return;
@@ -202,7 +238,17 @@ export class Journal {
 
   async #run(renewal: boolean): Promise<void> {
     let renew = renewal;
-    while (!this.#closed && (this.#queue.length > 0 || this.#claims.length > 0 || renew)) {
+    while (
+      !this.#closed &&
+      (this.#queue.length > 0 || this.#claims.length > 0 || this.#borrowers.length > 0 || renew)
+    ) {
+      const borrow = this.#borrowers.shift();
+      if (borrow) {
+        if ((await borrow()) === 'silent' && !this.#closed && (await this.#learnOutcome()) === 'lost') break;
+        // Borrowers in a long line must not use the lease up.
+        renew ||= this.#actUntil - this.#clock.monotonicMs() < this.#mayActMs / 2;
+        if (this.#queue.length === 0 && this.#claims.length === 0 && !renew) continue;
+      }
       const claim = this.#claims.shift();
       if (claim) {
         await this.#claim(claim);
@@ -392,6 +438,8 @@ export class Journal {
       if (entry.inboxDone) batch.inboxDone.push(...entry.inboxDone);
       if (entry.attempts) batch.attempts.push(...entry.attempts);
       if (entry.attemptsDone) batch.attemptsDone.push(...entry.attemptsDone);
+      if (entry.txResults) batch.txResults.push(...entry.txResults);
+      if (entry.txResultsDone) batch.txResultsDone.push(...entry.txResultsDone);
       if (entry.given) batch.given.push(...entry.given);
       if (entry.attemptsOfClosed) batch.attemptsOfClosed.push(...entry.attemptsOfClosed);
       const out = (entry.messages ?? []).map((message, index) => {
@@ -423,6 +471,18 @@ export class Journal {
   #wait(ms: number): Promise<void> {
     return new Promise((resolve) => this.#clock.after(ms, resolve));
   }
+}
+
+/** The database in someone else's hands. */
+export interface Lending {
+  /** Resolved when it is theirs. */
+  readonly begun: Promise<void>;
+  /** Resolved when it is no longer. */
+  readonly ended: Promise<void>;
+  /** Says that it was used. */
+  end(): void;
+  /** Says that it is not wanted any more; without effect once it has begun. */
+  giveUp(): void;
 }
 
 /** Partitions that are wanted, and whoever waits for them. */

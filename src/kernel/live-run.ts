@@ -19,6 +19,8 @@ export interface Arrival {
   acknowledged?: () => void;
   /** Told when it never will be: the run has closed, or the store refuses it. */
   refused?: (error: PleachError) => void;
+  /** Told when it never will be, and nobody needs it any more. */
+  discarded?: () => void;
   /** Has the message it came as delivered once more, where its run was never begun. */
   redeliver?: () => void;
   /** When it came, monotonic. */
@@ -113,6 +115,9 @@ export class LiveRun {
   readonly parkedSignals = new Map<string, Promise<void>>();
   /** How often in a row the store has refused a segment of it. */
   refusals = 0;
+  /** Rows of transactions may be there under it; those whose outcome is durable in a segment go with the next. */
+  hasTxResults = false;
+  readonly txResultsDone: string[] = [];
   /** Given up: a stale callback must leave it alone. */
   dropped = false;
 

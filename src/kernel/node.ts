@@ -35,6 +35,7 @@ import { Relays } from './relays.ts';
 import { Requests } from './requests.ts';
 import { Room } from './room.ts';
 import { foldRows, loadRows, readRows, type Turn } from './segments.ts';
+import { Transactions } from './transactions.ts';
 import { Queue, type PeerChannel } from './workers.ts';
 
 /** What a node is given. */
@@ -84,6 +85,7 @@ export class KernelNode {
   readonly peers = new Set<Peer>();
   readonly activations: Activations;
   readonly attempts: Attempts;
+  readonly transactions: Transactions;
   readonly inbox: Inbox;
   readonly requests: Requests;
   readonly room: Room;
@@ -141,6 +143,7 @@ export class KernelNode {
     this.#onEnded = options.ended;
     this.activations = new Activations(this);
     this.attempts = new Attempts(this);
+    this.transactions = new Transactions(this);
     this.inbox = new Inbox(this);
     this.room = new Room(this);
     this.requests = new Requests(this);
@@ -287,6 +290,9 @@ export class KernelNode {
     const rows = await loadRows(this.store, row.run, [], this.#turn);
     const state = await foldRows(this.store, row.run, rows, this.#turn);
     const attempts = await this.store.loadAttempts(row.run);
+    // Only an attempt that has begun can have committed anything.
+    const hasBegun = state.activities.values().some(({ everStarted }) => everStarted);
+    const outcomes = hasBegun ? await this.store.loadTxResults(row.run) : [];
     const live = this.runs.get(row.run);
     if (live || this.ended) return live;
     if (state.closing || !state.start) return undefined;
@@ -299,7 +305,7 @@ export class KernelNode {
     this.openRuns.set(workflowKey(run.namespace, run.workflowId), run);
     const carried = this.takeCarried(run.id);
     if (carried) giveCarried(run, carried);
-    this.attempts.recover(run, attempts);
+    this.attempts.recover(run, attempts, outcomes);
     resumeAdmissions(this, run);
     for (const timer of state.timers.values()) this.activations.armTimer(run, timer);
     this.activations.armRun(run);

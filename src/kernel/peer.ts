@@ -6,6 +6,9 @@ import { Rate } from './rate.ts';
 import { routeRequest } from './route-request.ts';
 import type { PeerChannel, WorkerHandle } from './workers.ts';
 
+/** How often it is looked whether the lease holds again, so that something may be said, in milliseconds. */
+const HOLD_LOOK_MS = 50;
+
 /** One client or worker process at the other end of a channel; it may hold several workers. */
 export class Peer {
   readonly #node: KernelNode;
@@ -66,6 +69,7 @@ export class Peer {
       }
       case 'attempt-async':
         if (!this.#node.relays.passOn(message)) this.#node.attempts.asynchronous(message.token);
+        this.#settle(message)?.();
         return;
       case 'heartbeat':
         if (this.#node.relays.passOn(message)) return;
@@ -85,11 +89,24 @@ export class Peer {
     }
   }
 
+  /** Tells a worker of another process that it may forget an attempt's end; a thread of this one dies with the node. */
+  #settle({ workerId, token }: { workerId: string; token: string }): (() => void) | undefined {
+    if (this.#channel.local) return undefined;
+    const tell = (): void => {
+      if (this.#ended) return;
+      // A node that may have been fenced cannot say what is durable.
+      if (this.#node.journal.holds()) this.#channel.send({ kind: 'attempt-settled', workerId, token });
+      else this.#node.clock.after(HOLD_LOOK_MS, tell);
+    };
+    return tell;
+  }
+
   #attemptDone(message: Extract<ToKernel, { kind: 'attempt-done' }>): void {
     const node = this.#node;
     const failed = (error: unknown): void => this.#failed('a completion', error);
+    const settled = this.#settle(message);
     const take = (): void => {
-      if (!node.relays.passOn(message)) node.attempts.done(message.token, message.outcome).catch(failed);
+      if (!node.relays.passOn(message)) node.attempts.done(message.token, message.outcome, settled).catch(failed);
     };
     const run = node.runs.get(message.token.slice(0, 36) as RunId);
     // While its partition is given away nobody can take it in: a moment later it is clear whose it is.
@@ -148,7 +165,7 @@ export class Peer {
       send();
       return;
     }
-    this.#node.clock.after(50, () => this.#answer(id, send));
+    this.#node.clock.after(HOLD_LOOK_MS, () => this.#answer(id, send));
     this.#open.set(id, this.#open.get(id) ?? ((): void => undefined));
   }
 
@@ -179,7 +196,11 @@ export class Peer {
     queue.workers.push(worker);
     if (registration.maxTaskQueueActivitiesPerSecond !== undefined)
       queue.limit(registration.maxTaskQueueActivitiesPerSecond, nowMs);
-    this.#channel.send({ kind: 'registered', workerId: registration.workerId });
+    this.#channel.send({
+      kind: 'registered',
+      workerId: registration.workerId,
+      ...(this.#channel.local ? {} : { keepsEnds: true }),
+    });
     this.#node.attempts
       .announced(worker, registration.runningTokens)
       .catch((error: unknown) => this.#failed('an announcement', error))

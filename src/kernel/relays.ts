@@ -18,7 +18,7 @@ interface RelayedAttempt {
   readonly partition: Partition;
   /** The node that was last told of it. */
   to: NodeId;
-  /** Its end, which came while its run's node could not be told. */
+  /** Its end, kept until its run's node says that it is settled. */
   end: Extract<ToKernel, { kind: 'attempt-done' }> | undefined;
 }
 
@@ -123,6 +123,13 @@ export class Relays {
         if (message.reason === 'NOT_FOUND') this.#forget(message.token, attempt);
         return;
       }
+      case 'attempt-settled': {
+        const attempt = this.#attempts.get(message.token);
+        if (attempt?.to !== from) return;
+        this.#attempts.delete(message.token);
+        if (!attempt.worker.channel.local) attempt.worker.channel.send(message);
+        return;
+      }
       default:
         return;
     }
@@ -165,7 +172,7 @@ export class Relays {
         if (!attempt) return false;
         attempt.end = message;
         this.#free(message.token, attempt);
-        this.#tellEnd(message.token, attempt);
+        this.#tellEnd(attempt);
         return true;
       }
       case 'attempt-async':
@@ -191,11 +198,10 @@ export class Relays {
   }
 
   /** Tells the run's node of an attempt's end, if it can be told; else when it can. */
-  #tellEnd(token: string, attempt: RelayedAttempt): void {
+  #tellEnd(attempt: RelayedAttempt): void {
     const relay = this.#relays.get(attempt.to)?.get(attempt.worker.registration.workerId);
     if (!relay || !attempt.end) return;
     this.#say(relay.to, attempt.end);
-    this.#attempts.delete(token);
   }
 
   #free(token: string, { worker }: RelayedAttempt): void {
@@ -235,7 +241,7 @@ export class Relays {
       this.#relays.get(route.node)?.delete(attempt.worker.registration.workerId);
       this.#relayTo(route, attempt.worker);
     }
-    for (const [token, attempt] of this.#attempts) if (attempt.end) this.#tellEnd(token, attempt);
+    for (const attempt of this.#attempts.values()) if (attempt.end) this.#tellEnd(attempt);
   }
 
   /** The run of an attempt is this node's now: the attempt is too. */
@@ -243,7 +249,11 @@ export class Relays {
     this.#attempts.delete(token);
     const { worker, end } = attempt;
     if (end) {
-      this.#node.attempts.done(token, end.outcome).catch(() => this.#attempts.set(token, attempt));
+      const { workerId } = worker.registration;
+      const settled = worker.channel.local
+        ? undefined
+        : (): void => worker.channel.send({ kind: 'attempt-settled', workerId, token });
+      this.#node.attempts.done(token, end.outcome, settled).catch(() => this.#attempts.set(token, attempt));
       return;
     }
     void this.#node.attempts.announced(worker, [token]);

@@ -73,6 +73,11 @@ export class Requests {
         return this.#operate(method, params as Params<typeof method>);
       case 'complete-activity':
         return this.#completeActivity(params as Params<'complete-activity'>);
+      case 'begin-transaction':
+        return this.#node.transactions.begin(params as Params<'begin-transaction'>, onForget);
+      case 'end-transaction':
+        this.#node.transactions.end((params as Params<'end-transaction'>).grant);
+        return {};
       case 'heartbeat-activity':
         return this.#heartbeatActivity(params as Params<'heartbeat-activity'>);
       default:
@@ -544,7 +549,9 @@ export class Requests {
 
   async #completeActivity(params: Params<'complete-activity'>): Answer<'complete-activity'> {
     const token = await this.#token(params.activity);
-    if ((await this.#node.attempts.done(token, params.outcome)) === 'stale') throw staleToken();
+    const settled = Promise.withResolvers<void>();
+    if ((await this.#node.attempts.done(token, params.outcome, settled.resolve)) === 'stale') throw staleToken();
+    await settled.promise;
     return {};
   }
 

@@ -2,8 +2,10 @@
  * store: where histories are kept.
  *
  * Nouns: the `Store` port (few operations, each made for many rows), the lease with its epoch and batch, the rows
- * (segment, blob, run, attribute, inbox, attempt) and the partition that a workflow id hashes to. Implementations: `sqlite/` on one
+ * (segment, blob, run, attribute, inbox, attempt, the outcome of a transaction) and the partition that a workflow id hashes to. Implementations: `sqlite/` on one
  * file, `model/` in memory; both pass the same conformance exercise.
+ *
+ * And the provider behind `Database` (`SqliteDatabase`): authors' own tables in the same file.
  *
  * It promises that a commit writes all of its batch or nothing, only while the lease that it names holds, and that what
  * it has answered is on the disk. Segments and blobs are stored with a checksum, and a row that no longer matches it is an error
@@ -17,4 +19,5 @@ export * from './model/model-store.ts';
 export * from './partition.ts';
 export * from './port.ts';
 export * from './sqlite/open.ts';
+export * from './sqlite/sqlite-database.ts';
 export * from './sqlite/sqlite-store.ts';

@@ -111,6 +111,17 @@ export interface AttemptRow {
   body: Uint8Array;
 }
 
+/**
+ * The one outcome of a transactional activity, written with its own rows by whoever carried it out, or by the kernel
+ * that gave it up. Whichever comes first stays; the key decides.
+ */
+export interface TxResultRow {
+  run: RunId;
+  activityId: string;
+  /** The outcome, encoded; the store never reads it. */
+  body: Uint8Array;
+}
+
 /** A large part of a segment, apart from it. It belongs to one run and goes with it. */
 export interface BlobRow {
   run: RunId;
@@ -152,6 +163,10 @@ export interface Batch {
   attemptsDone: { run: RunId; seq: number }[];
   /** Runs all of whose attempt rows go. */
   attemptsOfClosed: RunId[];
+  /** Outcomes of transactional activities; one that is there already stays as it is. */
+  txResults: TxResultRow[];
+  /** Outcomes that are in a durable segment, and go; without an activity, all of a run. */
+  txResultsDone: { run: RunId; activityId?: string }[];
   /**
    * Partitions that leave this node, to another or to whoever claims them; nothing is written to them after. One that is
    * given to a node that is not there (any more) is free.
@@ -226,6 +241,8 @@ export interface Store {
   loadAttributes(run: RunId): Promise<AttributeValue[]>;
   /** The attempt rows of a run. */
   loadAttempts(run: RunId): Promise<AttemptRow[]>;
+  /** The outcomes of a run's transactional activities that no durable segment is known to hold. */
+  loadTxResults(run: RunId): Promise<TxResultRow[]>;
   /**
    * A page of open runs that must be looked at: with no `dueBy`, those that were live when their node ended (`wakeAt`
    * undefined), by run id; else those due by then, by instant and run id. Goes on after `after`, a row of the last page.
@@ -274,6 +291,8 @@ export function emptyBatch(): Batch {
     attempts: [],
     attemptsDone: [],
     attemptsOfClosed: [],
+    txResults: [],
+    txResultsDone: [],
     given: [],
   };
 }

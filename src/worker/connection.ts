@@ -3,6 +3,7 @@ import { type Duration, msTimeout, shown } from '../common/index.ts';
 import { DEFAULT_ADDRESS, type KernelCaller, openCaller } from '../contract/index.ts';
 import { PleachError } from '../core/index.ts';
 import { warmBundler } from './sandbox/index.ts';
+import { WorkerDatabase } from './worker-database.ts';
 
 /** How a worker's connection is opened. */
 export interface NativeConnectionOptions {
@@ -22,6 +23,7 @@ export interface NativeConnectionOptions {
 export class NativeConnection {
   readonly caller: KernelCaller;
   readonly address: string;
+  #database: WorkerDatabase | undefined;
 
   private constructor(caller: KernelCaller, address: string) {
     this.caller = caller;
@@ -46,6 +48,14 @@ export class NativeConnection {
   /** Opens it again, where it was lost. */
   async ensureConnected(): Promise<void> {
     await this.caller.connect();
+  }
+
+  /**
+   * Tables of yours in the engine's own database, to migrate before a worker starts, say.
+   * @throws PleachError DATABASE_ELSEWHERE where the engine has none that this process may open
+   */
+  get database(): WorkerDatabase {
+    return (this.#database ??= new WorkerDatabase(this.caller));
   }
 
   /** Closes it; the engine of its address closes with its last user. */

@@ -5,9 +5,11 @@ import {
   CancelledFailure,
   codeWire,
   composeInterceptors,
+  type Database,
   fromWire,
   fromWireList,
   type Headers,
+  IllegalStateError,
   isCancellation,
   type LoadedDataConverter,
   type MetricMeter,
@@ -30,11 +32,12 @@ import {
   type Info,
 } from '../activity/index.ts';
 import type { AttemptCancelReason, AttemptTask } from '../contract/index.ts';
-import type { Clock, ErrorCode, Log } from '../core/index.ts';
+import { type Clock, type ErrorCode, type Log, PleachError } from '../core/index.ts';
 import { Heartbeats } from './heartbeats.ts';
 import type { ActivityExecuteInput, ActivityInterceptorsFactory } from './interceptors.ts';
 import type { Activities } from './options.ts';
 import { taggedMeter } from './tagged-meter.ts';
+import type { WorkerDatabase } from './worker-database.ts';
 
 /** What an executor is given. */
 export interface ExecutorOptions {
@@ -46,6 +49,8 @@ export interface ExecutorOptions {
   /** Where attempts measure to. Default nowhere. */
   meter?: MetricMeter;
   client: () => unknown;
+  /** Authors' tables. @throws DATABASE_ELSEWHERE */
+  database: () => WorkerDatabase;
   maxHeartbeatThrottleMs: number;
   defaultHeartbeatThrottleMs: number;
   heartbeat(token: string, details: WirePayload[] | undefined): void;
@@ -211,6 +216,8 @@ export class Executor {
       log: withFields(log, () => logAttributes()),
       clock: this.#options.clock,
       client: this.#options.client,
+      database: this.#options.database,
+      transact: (tx) => this.#transact(work, tx),
       cancellationDetails: () => cancellation.details,
       metricMeter: taggedMeter(meter, () => metricTags()),
     });
@@ -235,6 +242,32 @@ export class Executor {
       const execute = composeInterceptors(inbound, 'execute', call);
       return execute({ args: fromWireList(payloadConverter, input), headers });
     });
+  }
+
+  /** The activity's one transaction: what its function gives is recorded with its writes, or what was recorded is given. */
+  async #transact<T>(work: Work, run: (tx: Database) => Promise<T> | T): Promise<T> {
+    const { info, key: token } = work;
+    if (info.isLocal)
+      throw new IllegalStateError(
+        'transactional: a local activity has no result that is its own; call it through proxyActivities',
+      );
+    const { payloadConverter, payloadCodecs } = this.#options.converter;
+    const key = { runId: info.workflowExecution.runId, activityId: info.activityId };
+    const end = await this.#options.database().transact({ token, key }, async (tx) => {
+      const value = await run(tx);
+      const outcome: WireOutcome = { status: 'completed', value: toWire(payloadConverter, value) };
+      return { value, outcome: JSON.stringify(await codeWire(outcome, payloadCodecs, 'encode')) };
+    });
+    if (end.status === 'committed') return end.value;
+    if (end.status === 'decided') {
+      const outcome = await codeWire(JSON.parse(end.outcome) as WireOutcome, payloadCodecs, 'decode');
+      if (outcome.status === 'completed') return fromWire<T>(payloadConverter, outcome.value) as T;
+    }
+    throw new PleachError(
+      'TRANSACTION_DECIDED',
+      `the transaction of activity "${key.activityId}" was not begun: ${end.status === 'closed' ? 'its run is closed' : 'the activity was given up before'}`,
+      { ...key },
+    );
   }
 
   #cancellable(key: string): Cancellation {

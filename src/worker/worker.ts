@@ -10,7 +10,7 @@ import {
 } from '../common/index.ts';
 import type { Context } from '../activity/index.ts';
 import type { AttemptTask, FromKernel, ToKernel, WorkerRegistration } from '../contract/index.ts';
-import { type Clock, loadModule, type Log, messageOf, systemClock } from '../core/index.ts';
+import { type Clock, LIMITS, loadModule, type Log, messageOf, systemClock } from '../core/index.ts';
 import { NativeConnection, workerIdentity } from './connection.ts';
 import { Executor } from './executor.ts';
 import { LocalActivities, localKey } from './local-activities.ts';
@@ -74,13 +74,16 @@ export class Worker {
   readonly #activities: Activities;
   #state: State = 'INITIALIZED';
   #send: ((message: ToKernel) => void) | undefined;
-  /** Ends of attempts that the engine has not been told, for want of a link. */
-  readonly #untold = new Map<string, ToKernel>();
+  /** Ends of attempts that the engine may not know for good: untold for want of a link, or told and not settled. */
+  readonly #unsettled = new Map<string, ToKernel>();
+  /** Whether the engine says when an end is settled: it may go on without this process, or this process without it. */
+  #keepsEnds = false;
   #unlisten: (() => void) | undefined;
   #unwatch: (() => void) | undefined;
   readonly #stopped = Promise.withResolvers<void>();
   #activations = 0;
   readonly #quiet: (() => void)[] = [];
+  #allSettled: (() => void) | undefined;
 
   private constructor(
     options: WorkerOptions,
@@ -114,6 +117,7 @@ export class Worker {
       log: this.#log,
       meter: Runtime.instance().metricMeter,
       client: () => (client ??= makeClient?.({ ...options, connection })),
+      database: () => connection.database,
       maxHeartbeatThrottleMs: msToNumber(options.maxHeartbeatThrottleInterval ?? '60s'),
       defaultHeartbeatThrottleMs: msToNumber(options.defaultHeartbeatThrottleInterval ?? '30s'),
       heartbeat: (token, details) =>
@@ -241,6 +245,7 @@ export class Worker {
     }
     if (this.#executor.size > 0) this.#executor.cancelAll('WORKER_SHUTDOWN');
     await this.#untilQuiet();
+    await this.#untilSettled();
     await this.#sandbox?.quiet?.();
     force?.clear();
     await this.#end(undefined);
@@ -262,6 +267,21 @@ export class Worker {
 
   get #busy(): boolean {
     return this.#executor.size > 0 || this.#activations > 0;
+  }
+
+  /** Waits until the ends of attempts are safe with the engine, for as long as it would wait for this worker. */
+  async #untilSettled(): Promise<void> {
+    if (this.#unsettled.size === 0) return;
+    const settled = Promise.withResolvers<void>();
+    this.#allSettled = settled.resolve;
+    const wait = this.#clock.after(LIMITS.attemptUnannouncedMs, settled.resolve);
+    await settled.promise;
+    wait.clear();
+  }
+
+  #settled(token: string): void {
+    this.#unsettled.delete(token);
+    if (this.#unsettled.size === 0) this.#allSettled?.();
   }
 
   #untilQuiet(): Promise<void> {
@@ -297,11 +317,10 @@ export class Worker {
       ...(this.options.maxTaskQueueActivitiesPerSecond === undefined
         ? {}
         : { maxTaskQueueActivitiesPerSecond: this.options.maxTaskQueueActivitiesPerSecond }),
-      runningTokens: [...this.#executor.tokens, ...this.#untold.keys()],
+      runningTokens: [...this.#executor.tokens, ...this.#unsettled.keys()],
     };
     send({ kind: 'register', worker: registration });
-    for (const message of this.#untold.values()) send(message);
-    this.#untold.clear();
+    for (const message of this.#unsettled.values()) send(message);
     if (this.#state !== 'RUNNING') send({ kind: 'drain', workerId: this.#workerId });
   }
 
@@ -321,8 +340,15 @@ export class Worker {
         this.#executor.cancel(message.token, message.reason);
         return;
       case 'registered':
+        this.#keepsEnds = message.keepsEnds === true;
+        // Told when the link was opened, to an engine that lives and dies with this process.
+        if (!this.#keepsEnds) for (const token of this.#unsettled.keys()) this.#settled(token);
+        return;
+      case 'attempt-settled':
+        this.#settled(message.token);
+        return;
       case 'grant-back':
-        // The second is said between nodes.
+        // Said between nodes.
         return;
     }
   }
@@ -362,8 +388,8 @@ export class Worker {
       end.status === 'async'
         ? { kind: 'attempt-async', workerId: this.#workerId, token }
         : { kind: 'attempt-done', workerId: this.#workerId, token, outcome: end as WireOutcome };
-    if (this.#send) this.#send(message);
-    else this.#untold.set(token, message);
+    if (this.#keepsEnds || !this.#send) this.#unsettled.set(token, message);
+    this.#send?.(message);
     this.#settleQuiet();
   }
 

@@ -565,6 +565,50 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
     });
   });
 
+  describe(`${name}: what transactions have decided`, () => {
+    const row = (run: number, activityId: string, body: string) => ({
+      run: runId(run),
+      activityId,
+      body: Buffer.from(body),
+    });
+    const kept = async (store: Store, run: number): Promise<string[]> =>
+      (await store.loadTxResults(runId(run))).map((one) => `${one.activityId} ${Buffer.from(one.body).toString()}`);
+
+    test('the first outcome of an activity stays, whatever is written under its key after it', async () => {
+      const { store } = set();
+      let lease = await commit(store, await take(store), {
+        newRuns: [runRow(1), runRow(2)],
+        txResults: [row(1, 'a', 'first'), row(2, 'a', 'other')],
+      });
+      lease = await commit(store, lease, { txResults: [row(1, 'a', 'second'), row(1, 'b', 'own')] });
+      expect(await kept(store, 1)).toEqual(['a first', 'b own']);
+      await commit(store, lease, {});
+      expect(await kept(store, 2)).toEqual(['a other']);
+    });
+
+    test('outcomes go one by one, or with all of their run', async () => {
+      const { store } = set();
+      let lease = await commit(store, await take(store), {
+        newRuns: [runRow(1), runRow(2)],
+        txResults: [row(1, 'a', '1'), row(1, 'b', '2'), row(1, 'c', '3'), row(2, 'a', '4')],
+      });
+      lease = await commit(store, lease, { txResultsDone: [{ run: runId(1), activityId: 'b' }] });
+      expect(await kept(store, 1)).toEqual(['a 1', 'c 3']);
+      await commit(store, lease, { txResultsDone: [{ run: runId(1) }] });
+      expect([await kept(store, 1), await kept(store, 2)]).toEqual([[], ['a 4']]);
+    });
+
+    test('a node that has lost its lease decides nothing', async () => {
+      const { store, other } = set();
+      const lease = await commit(store, await take(store), { newRuns: [runRow(1)] });
+      await other.acquire(NODE_B, TTL_MS, { dead: lease.node });
+      await store.release(lease);
+      const answer = await store.commit(lease, TTL_MS, batchOf({ txResults: [row(1, 'a', 'late')] }));
+      expect(answer.status).toBe('fenced');
+      expect(await kept(other, 1)).toEqual([]);
+    });
+  });
+
   describe(`${name}: large payloads`, () => {
     const blob = (run: number, n: number, text: string) => ({ run: runId(run), n, body: Buffer.from(text) });
     const texts = (bodies: readonly (Uint8Array | undefined)[]): (string | undefined)[] =>

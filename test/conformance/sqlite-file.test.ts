@@ -42,7 +42,7 @@ function contents(folder: string): Record<string, string> {
 test('a file that was made keeps its partitions, whatever it is opened with later', async () => {
   const path = join(temporaryFolder(), 'a.db');
   await open(path, { partitions: 16 }).close();
-  expect(open(path, { partitions: 32 }).identity).toMatchObject({ partitions: 16, schema: 3 });
+  expect(open(path, { partitions: 32 }).identity).toMatchObject({ partitions: 16, schema: 4 });
 });
 
 test('a file with a newer schema is refused, and left as it is', async () => {
@@ -54,7 +54,7 @@ test('a file with a newer schema is refused, and left as it is', async () => {
   db.close();
   const before = contents(folder);
   const error = errorOf(() => open(path));
-  expect(error).toMatchObject({ code: 'DATABASE_NEWER', details: { found: 99, known: 3 } });
+  expect(error).toMatchObject({ code: 'DATABASE_NEWER', details: { found: 99, known: 4 } });
   expect(error.message).toContain('Update pleach');
   expect(contents(folder)).toEqual(before);
 });
@@ -109,7 +109,7 @@ test('a file below a file is refused as one that cannot be opened', () => {
 });
 
 test('a folder that is missing is made', () => {
-  expect(open(join(temporaryFolder(), 'one', 'two', 'a.db')).identity.schema).toBe(3);
+  expect(open(join(temporaryFolder(), 'one', 'two', 'a.db')).identity.schema).toBe(4);
 });
 
 test('a full database refuses a commit whole, and takes the same commit when room is made', async () => {
@@ -242,10 +242,12 @@ test('a file of the version before is given the new tables, and its histories ar
   await store.release(await take(store));
   await store.close();
   const db = new DatabaseSync(path);
-  db.exec('drop table blob; drop table run_attr; pragma user_version = 2');
+  db.exec(
+    'drop table blob; drop table run_attr; drop table tx_result; drop table user_migration; pragma user_version = 2',
+  );
   db.close();
   const again = open(path);
-  expect(again.identity).toMatchObject({ partitions: 8, schema: 3 });
+  expect(again.identity).toMatchObject({ partitions: 8, schema: 4 });
   expect((await again.loadSegments(runId(1), 1, 10)).map((row) => Buffer.from(row.body).toString())).toEqual([
     'segment 1 of run 1',
   ]);
@@ -253,6 +255,7 @@ test('a file of the version before is given the new tables, and its histories ar
   await commit(again, lease, { blobs: [{ run: runId(1), n: 1, body: Buffer.from('large') }] });
   expect(await again.loadBlobs(runId(1), [1])).toEqual([new Uint8Array(Buffer.from('large'))]);
   expect(await again.loadAttributes(runId(1))).toEqual([]);
+  expect(await again.loadTxResults(runId(1))).toEqual([]);
 });
 
 test('a file that lost its second half is called damaged', async () => {

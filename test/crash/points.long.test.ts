@@ -9,7 +9,19 @@ import { type Outcome, runScenario, storyOf } from './run-program.ts';
 const folder = mkdtempSync(join(tmpdir(), 'pleach-crash-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const SCENARIOS = ['steps', 'timer', 'signal', 'update', 'child', 'cancel', 'again', 'undone', 'locals', 'large'];
+const SCENARIOS = [
+  'steps',
+  'timer',
+  'signal',
+  'update',
+  'child',
+  'cancel',
+  'again',
+  'undone',
+  'locals',
+  'large',
+  'transactional',
+];
 const workflowsPath = fileURLToPath(new URL('./workflows.ts', import.meta.url));
 const AT_ONCE = 2;
 let walked = 0;
@@ -18,6 +30,26 @@ let walked = 0;
 function checkLedger(outcome: Outcome, label: string): void {
   const ordinary = outcome.ledger.filter((line) => line.includes(' activity-'));
   expect(new Set(ordinary).size, `${label}: an attempt ran twice\n${ordinary.join('\n')}`).toBe(ordinary.length);
+}
+
+/** Each transactional step has one row, whatever happened, and its outcome is in the history alone. */
+function checkPut(outcome: Outcome, whole: Outcome, label: string): void {
+  const names = ({ put }: Outcome): string[] => put.map(({ name }) => name);
+  expect(names(outcome), label).toEqual(names(whole));
+  expect(outcome.left, label).toEqual([]);
+}
+
+for (const point of ['one:within', 'two:within', 'two:committed', 'three:within']) {
+  it(`a transactional step has one row when its process is killed at "${point}"`, async () => {
+    const outcome = await runScenario(join(folder, 'tx', point.replace(':', '-')), 'transactional', point);
+    expect(outcome.result).toBe('onetwothree');
+    const [name, where] = point.split(':');
+    // What was committed is not run again: its row says which attempt wrote it.
+    const again = where === 'within' ? name : undefined;
+    expect(outcome.put).toEqual(['one', 'three', 'two'].map((one) => ({ name: one, attempt: one === again ? 2 : 1 })));
+    expect(outcome.left).toEqual([]);
+    expect(outcome.processes).toBe(2);
+  }, 60_000);
 }
 
 for (const scenario of SCENARIOS) {
@@ -36,6 +68,7 @@ for (const scenario of SCENARIOS) {
           expect(outcome.result, label).toEqual(whole.result);
           checkLedger(outcome, label);
           expect(storyOf(outcome.segments).sort(), label).toEqual(story);
+          checkPut(outcome, whole, label);
           walked++;
         }
       }),

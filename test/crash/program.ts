@@ -1,6 +1,6 @@
 import { appendFileSync, closeSync, fsyncSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { Context } from '../../src/entry/activity.ts';
+import { Context, transactional } from '../../src/entry/activity.ts';
 import { Client, Connection } from '../../src/entry/client.ts';
 import { NativeConnection, Worker } from '../../src/entry/worker.ts';
 import { segmentsOf } from '../../src/contract/index.ts';
@@ -31,7 +31,24 @@ const activities = {
     await activities.act(`grow-${text.length}`);
     return `${text}${text}`;
   },
+  /** Its own table is the ledger. The process ends where it is told to: before its commit, or right after it. */
+  put: transactional(async (tx, name: string): Promise<string> => {
+    await tx.execute('create table if not exists put (name text primary key, attempt integer not null)');
+    await tx.execute('insert into put (name, attempt) values (?, ?)', [name, Context.current().info.attempt]);
+    crashAt(`${name}:within`);
+    return name;
+  }),
+  async putAndDie(name: string): Promise<string> {
+    const put = await activities.put(name);
+    crashAt(`${name}:committed`);
+    return put;
+  },
 };
+
+function crashAt(point: string): void {
+  if (process.env['PLEACH_CRASH_AT'] === point) process.kill(process.pid, 'SIGKILL');
+}
+
 export type CrashActivities = typeof activities;
 
 if (import.meta.main) {
@@ -90,7 +107,10 @@ if (import.meta.main) {
     return (await client.workflow.result(target.workflowId)) as unknown;
   });
   const history = await client.workflow.getHandle(target.workflowId).fetchHistory();
-  writeFileSync(out, JSON.stringify({ result, segments: segmentsOf(history) }));
+  const isPut = scenario === 'transactional';
+  const put = isPut ? await connection.database.query('select name, attempt from put order by name') : [];
+  const left = isPut ? await connection.database.query('select activity from tx_result') : [];
+  writeFileSync(out, JSON.stringify({ result, segments: segmentsOf(history), put, left }));
   appendFileSync(ledger, '');
   await client.connection.close();
   await connection.close();

@@ -10,6 +10,9 @@ const program = fileURLToPath(new URL('./program.ts', import.meta.url));
 export interface Outcome {
   result: unknown;
   segments: Segment[];
+  /** What transactional activities have written, and the outcomes that still stand beside it. */
+  put: { name: string; attempt: number }[];
+  left: unknown[];
   /** Lines of the ledger: run, activity, name, attempt. */
   ledger: string[];
   /** Names of the store's calls, where they were asked for. */
@@ -46,7 +49,7 @@ export async function runScenario(folder: string, scenario: string, crashAt?: st
           .filter((line) => line !== '')
       : [];
   return {
-    ...(JSON.parse(readFileSync(out, 'utf8')) as { result: unknown; segments: Segment[] }),
+    ...(JSON.parse(readFileSync(out, 'utf8')) as Pick<Outcome, 'result' | 'segments' | 'put' | 'left'>),
     ledger: lines(ledger),
     calls: lines(log),
     processes,

@@ -16,7 +16,7 @@ import {
 import type { KillActivities } from './kill-program.ts';
 import type { CrashActivities } from './program.ts';
 
-const { act, grow } = proxyActivities<CrashActivities>({
+const { act, grow, put, putAndDie } = proxyActivities<CrashActivities>({
   startToCloseTimeout: '20s',
   retry: { initialInterval: 5, maximumInterval: 50 },
 });
@@ -38,6 +38,10 @@ export async function large(left = 1, size = 0, _load = ''): Promise<number> {
 
 export async function measured(text: string): Promise<string> {
   return grow(text);
+}
+
+export async function transactional(): Promise<string> {
+  return (await put('one')) + (await putAndDie('two')) + (await put('three'));
 }
 
 export async function timer(): Promise<string> {

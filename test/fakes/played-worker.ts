@@ -12,6 +12,12 @@ export interface Play {
   attempt?(task: AttemptTask): void;
   /** Told of each attempt that should stop. */
   cancel?(message: Extract<FromKernel, { kind: 'attempt-cancel' }>): void;
+  /** Told of each attempt whose end is settled. */
+  settled?(token: string): void;
+  /** Whether the worker is in a process of its own. */
+  isRemote?: boolean;
+  /** Tokens that it announces. */
+  runningTokens?: string[];
   admission?: Admission;
   activitySlots?: number;
   maxTaskQueueActivitiesPerSecond?: number;
@@ -34,10 +40,11 @@ export async function playNode(data: ModelData, play: Play) {
     ...(dead === undefined ? {} : { deadNode: dead }),
   });
   const peer = node.connect({
-    local: true,
+    local: play.isRemote !== true,
     send: (message) => {
       if (message.kind === 'attempt') play.attempt?.(message.task);
       if (message.kind === 'attempt-cancel') play.cancel?.(message);
+      if (message.kind === 'attempt-settled') play.settled?.(message.token);
       if (message.kind !== 'activate') return;
       const { activation } = message;
       const commands = [...play.answer(activation)];
@@ -67,7 +74,7 @@ export async function playNode(data: ModelData, play: Play) {
       ...(play.maxTaskQueueActivitiesPerSecond === undefined
         ? {}
         : { maxTaskQueueActivitiesPerSecond: play.maxTaskQueueActivitiesPerSecond }),
-      runningTokens: [],
+      runningTokens: play.runningTokens ?? [],
     },
   });
   const effect = { identity: 'test' };

@@ -66,6 +66,24 @@ const activityRows: Record<string, Row<WorkerRoom>> = {
       new testing.MockActivityEnvironment().run(async () => activity.getClient()),
     ),
   ],
+  'activity.database': () => [
+    ...refuses(IllegalStateError, /Activity context not initialized/, ['Activity'], () => activity.database()),
+    ...refuses('DATABASE_ELSEWHERE', /database: this activity runs outside a worker.*run it in a/, ['database'], () =>
+      new testing.MockActivityEnvironment().run(async () => activity.database()),
+    ),
+  ],
+  'activity.transactional': () => [
+    ...refuses(TypeError, /transactional takes a function/, [undefined, ...noFunctions.slice(1)], (work) =>
+      activity.transactional(work),
+    ),
+    ...refuses('DATABASE_ELSEWHERE', /transactional: this activity runs outside/, ['transactional'], () =>
+      new testing.MockActivityEnvironment().run(activity.transactional(() => 1)),
+    ),
+  ],
+  'activity.Context#transact': () =>
+    refuses(TypeError, /transactional takes a function/, [undefined, ...noFunctions.slice(1)], (work) =>
+      new testing.MockActivityEnvironment().run(async () => activity.Context.current().transact(work)),
+    ),
   'activity.sleep': () => [
     ...refuses(IllegalStateError, /Activity context not initialized/, ['Activity'], () => activity.sleep(1)),
     ...refuses(TypeError, /sleep: its duration is/, [undefined, ...noDurations], (duration) =>

@@ -1,3 +1,4 @@
+import type { Database, DatabaseProvider } from '../../common/index.ts';
 import { type Clock, PleachError } from '../../core/index.ts';
 import type { KernelLink } from './messages.ts';
 
@@ -11,6 +12,10 @@ export interface KernelAddress {
   readonly clock?: Clock;
   /** Whether the engine lives in the caller's own thread: then workflow code does too. */
   readonly isInThread?: boolean;
+  /** The dialect of the engine's database, where this process may open it for authors' tables. */
+  readonly dialect?: Database['dialect'];
+  /** Opens that database; there is one for each address, and it closes with it. */
+  openDatabase?(): Promise<DatabaseProvider>;
   /** For an engine in a thread of this process: how a worker's workflow threads are joined to it. */
   routeActivations?(workerId: string): ActivationRouter | undefined;
 }

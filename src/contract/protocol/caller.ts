@@ -30,6 +30,13 @@ interface Waiting {
   lost(cause: unknown): void;
 }
 
+let guard: ((method: RequestName) => void) | undefined;
+
+/** Has a function asked before each call of this process; what it throws is what the call ends with. */
+export function guardCalls(check: (method: RequestName) => void): void {
+  guard = check;
+}
+
 /** Something that speaks and listens on a link beside requests: a worker. */
 export interface LinkListener {
   /** A link is there (anew): register again. */
@@ -92,6 +99,7 @@ export class KernelCaller {
     params: Requests[N]['params'],
     options: CallOptions = {},
   ): Promise<Requests[N]['answer']> {
+    guard?.(method);
     const deadline = options.timeoutMs === undefined ? Infinity : this.#clock.monotonicMs() + options.timeoutMs;
     for (let waitMs = RETRY_FIRST_MS; ; waitMs = Math.min(waitMs * RETRY_FACTOR, RETRY_MAX_MS)) {
       try {

@@ -117,7 +117,10 @@ export type ToKernel =
 export type FromKernel =
   | { kind: 'response'; id: number; answer: unknown }
   | { kind: 'response'; id: number; error: RemoteError }
-  | { kind: 'registered'; workerId: string }
+  /** `keepsEnds` asks the worker to keep the end of an attempt until it is told that it is settled. */
+  | { kind: 'registered'; workerId: string; keepsEnds?: true }
+  /** The end of an attempt is durable, or is of no use any more: the worker may forget it. */
+  | { kind: 'attempt-settled'; workerId: string; token: string }
   | { kind: 'activate'; workerId: string; activation: Activation }
   | { kind: 'evict'; workerId: string; runId: string }
   | { kind: 'attempt'; workerId: string; task: AttemptTask }

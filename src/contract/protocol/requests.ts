@@ -223,6 +223,15 @@ export interface Requests {
     params: { activity: ActivityRef; outcome: WireOutcome; identity: string };
     answer: Record<string, never>;
   };
+  /**
+   * Lets the caller write to the database that the engine has, when it is its turn, with nobody else: for an attempt, or
+   * for itself. The engine waits for its end. Only a process on the same database can make use of it.
+   */
+  'begin-transaction': {
+    params: { activity?: { token: string } };
+    answer: { grant: string; node: string; epoch: number };
+  };
+  'end-transaction': { params: { grant: string }; answer: Record<string, never> };
   'heartbeat-activity': {
     params: { activity: ActivityRef; details?: WirePayload[]; identity: string };
     answer: { cancelRequested: boolean; paused: boolean };

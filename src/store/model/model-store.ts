@@ -18,6 +18,7 @@ import type {
   SegmentRow,
   Store,
   StoreIdentity,
+  TxResultRow,
 } from '../port.ts';
 
 /**
@@ -40,6 +41,7 @@ export class ModelData {
   readonly heads = new Map<Partition, number>();
   readonly inbox = new Map<string, InboxRow>();
   readonly attempts = new Map<RunId, Map<number, AttemptRow>>();
+  readonly txResults = new Map<RunId, Map<string, TxResultRow>>();
   readonly open = new Map<string, RunId>();
 }
 
@@ -58,6 +60,7 @@ export function copyModel(data: ModelData): ModelData {
     heads: new Map(data.heads),
     inbox: new Map(data.inbox),
     attempts: new Map([...data.attempts].map(([run, rows]) => [run, new Map(rows)])),
+    txResults: new Map([...data.txResults].map(([run, rows]) => [run, new Map(rows)])),
     open: new Map(data.open),
   });
 }
@@ -306,6 +309,15 @@ export class ModelStore implements Store {
     }
     for (const done of batch.attemptsDone) data.attempts.get(done.run)?.delete(done.seq);
     for (const run of batch.attemptsOfClosed) data.attempts.delete(run);
+    for (const row of batch.txResults) {
+      const rows = data.txResults.get(row.run) ?? new Map<string, TxResultRow>();
+      if (!rows.has(row.activityId)) rows.set(row.activityId, row);
+      data.txResults.set(row.run, rows);
+    }
+    for (const { run, activityId } of batch.txResultsDone) {
+      if (activityId === undefined) data.txResults.delete(run);
+      else data.txResults.get(run)?.delete(activityId);
+    }
     for (const { partition, to } of batch.given) {
       if (to === undefined || !data.nodes.has(to)) data.owners.delete(partition);
       else data.owners.set(partition, to);
@@ -361,6 +373,10 @@ export class ModelStore implements Store {
 
   async loadAttempts(run: RunId): Promise<AttemptRow[]> {
     return [...(this.#data.attempts.get(run)?.values() ?? [])].sort((a, b) => a.seq - b.seq);
+  }
+
+  async loadTxResults(run: RunId): Promise<TxResultRow[]> {
+    return [...(this.#data.txResults.get(run)?.values() ?? [])];
   }
 
   async loadAwake({ dueBy, after, limit, of }: AwakeOptions): Promise<RunRow[]> {

@@ -2,7 +2,7 @@
  * The version of the tables below. A file of a newer one is refused, since it may hold what this release cannot read; so
  * is one of version 1, which no release has written.
  */
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 /** "plch", so that a file can be told from any other SQLite database before it is touched. */
 export const APPLICATION_ID = 0x706c6368;
@@ -32,8 +32,31 @@ create table run_attr (
 create index run_attr_run on run_attr (run);
 `;
 
+/**
+ * What version 4 added. The one outcome of each transactional activity, and room for the events that it publishes, which
+ * nothing writes yet; and which migrations of authors were applied.
+ */
+const TRANSACTIONS = `
+create table tx_result (
+  run blob not null references run (id) on delete cascade,
+  activity text not null,
+  body blob not null,
+  events blob,
+  primary key (run, activity)
+) strict, without rowid;
+
+create table user_migration (
+  number integer primary key,
+  name text not null,
+  checksum text not null
+) strict;
+`;
+
 /** What brings the tables of a version to the next, by the version that is left. */
-export const UPGRADES: ReadonlyMap<number, string> = new Map([[2, BLOBS_AND_ATTRIBUTES]]);
+export const UPGRADES: ReadonlyMap<number, string> = new Map([
+  [2, BLOBS_AND_ATTRIBUTES],
+  [3, TRANSACTIONS],
+]);
 
 /**
  * The tables. Nothing hot is keyed by a random value but the index on workflow ids: run ids carry their time, so rows
@@ -109,4 +132,4 @@ create table attempt (
   body blob not null,
   primary key (run, seq)
 ) strict, without rowid;
-${BLOBS_AND_ATTRIBUTES}`;
+${BLOBS_AND_ATTRIBUTES}${TRANSACTIONS}`;

@@ -18,6 +18,7 @@ import {
   type SegmentRow,
   type Store,
   type StoreIdentity,
+  type TxResultRow,
   emptyBatch,
 } from '../port.ts';
 import { storeError } from './errors.ts';
@@ -192,6 +193,11 @@ export class SqliteStore implements Store {
     for (const row of batch.attempts) sql.putAttempt.run(runKey(row.run), row.seq, row.body);
     for (const row of batch.attemptsDone) sql.deleteAttempt.run(runKey(row.run), row.seq);
     for (const run of batch.attemptsOfClosed) sql.deleteAttempts.run(runKey(run));
+    for (const row of batch.txResults) sql.insertTxResult.run(runKey(row.run), row.activityId, row.body);
+    for (const { run, activityId } of batch.txResultsDone) {
+      if (activityId === undefined) sql.deleteTxResults.run(runKey(run));
+      else sql.deleteTxResult.run(runKey(run), activityId);
+    }
   }
 
   /** A gap in a run or in a partition's log could never be read back: such a batch is a broken caller's. */
@@ -312,6 +318,16 @@ export class SqliteStore implements Store {
       (this.#sql.attempts.all(runKey(run)) as unknown as { seq: number; body: Uint8Array }[]).map((raw) => ({
         run,
         seq: raw.seq,
+        body: raw.body,
+      })),
+    );
+  }
+
+  async loadTxResults(run: RunId): Promise<TxResultRow[]> {
+    return this.#read('loading what transactions have decided', () =>
+      (this.#sql.txResults.all(runKey(run)) as unknown as { activity: string; body: Uint8Array }[]).map((raw) => ({
+        run,
+        activityId: raw.activity,
         body: raw.body,
       })),
     );
@@ -439,7 +455,7 @@ function toRunRow(raw: RawRun): RunRow {
 }
 
 /** A run id as its sixteen bytes: half the index of what its text would take. */
-function runKey(run: RunId): Uint8Array {
+export function runKey(run: RunId): Uint8Array {
   return Buffer.from(run.replaceAll('-', ''), 'hex');
 }
 
@@ -504,5 +520,9 @@ function prepareAll(db: DatabaseSync) {
     attempts: sql('select seq, body from attempt where run = ? order by seq'),
     deleteAttempt: sql('delete from attempt where run = ? and seq = ?'),
     deleteAttempts: sql('delete from attempt where run = ?'),
+    insertTxResult: sql('insert into tx_result (run, activity, body) values (?, ?, ?) on conflict do nothing'),
+    txResults: sql('select activity, body from tx_result where run = ? order by activity'),
+    deleteTxResult: sql('delete from tx_result where run = ? and activity = ?'),
+    deleteTxResults: sql('delete from tx_result where run = ?'),
   };
 }

@@ -108,6 +108,7 @@ export function faultyStore(
     loadBlobs: (run, numbers) => call('loadBlobs', () => store.loadBlobs(run, numbers)),
     loadAttributes: (run) => call('loadAttributes', () => store.loadAttributes(run)),
     loadAttempts: (run) => call('loadAttempts', () => store.loadAttempts(run)),
+    loadTxResults: (run) => call('loadTxResults', () => store.loadTxResults(run)),
     loadAwake: (options) => call('loadAwake', () => store.loadAwake(options)),
     nextWakeAt: (after, of) => call('nextWakeAt', () => store.nextWakeAt(after, of)),
     loadInbox: (limit, of) => call('loadInbox', () => store.loadInbox(limit, of)),

@@ -29,8 +29,8 @@ export class RemoteWorker {
   readonly #bundleId: string;
   readonly #runner: ActivationRunner;
   readonly #running = new Set<string>();
-  /** Ends of attempts that came while there was no link. */
-  readonly #untold = new Map<string, ToKernel>();
+  /** Ends of attempts that no node has said to be settled. */
+  readonly #unsettled = new Map<string, ToKernel>();
   #link: SimLink | undefined;
 
   constructor(name: string, world: ClientWorld, bundle: WorkflowBundle, context: WorkflowContext) {
@@ -119,11 +119,10 @@ export class RemoteWorker {
         activityTypes: ['step'],
         activitySlots: ACTIVITY_SLOTS,
         workflowSlots: 10,
-        runningTokens: [...this.#running, ...this.#untold.keys()],
+        runningTokens: [...this.#running, ...this.#unsettled.keys()],
       },
     });
-    for (const message of this.#untold.values()) this.#say(message);
-    this.#untold.clear();
+    for (const message of this.#unsettled.values()) this.#say(message);
   }
 
   #say(message: ToKernel): void {
@@ -161,6 +160,7 @@ export class RemoteWorker {
     if (message.kind === 'evict') this.#runner.evict(message.runId);
     // Only what the node does not know stops at once: it has no slot for it. Any other ends as it would have.
     if (message.kind === 'attempt-cancel' && message.reason === 'NOT_FOUND') this.#running.delete(message.token);
+    if (message.kind === 'attempt-settled') this.#unsettled.delete(message.token);
     if (message.kind === 'attempt') this.#attempt(message.task);
     if (message.kind !== 'activate') return;
     const { activation } = message;
@@ -185,7 +185,7 @@ export class RemoteWorker {
     scheduler.after(scheduler.between(1, 120), this.process, () => {
       if (!this.#running.delete(token)) return;
       const done: ToKernel = { kind: 'attempt-done', workerId: name, token, outcome };
-      if (!this.#link) this.#untold.set(token, done);
+      this.#unsettled.set(token, done);
       this.#say(done);
       if (!isDoubled) return;
       checker.fault('completion-doubled');
