@@ -102,7 +102,8 @@ export class KernelNode {
   readonly #onEnded: ((error: PleachError | undefined) => void) | undefined;
   readonly #carried = new Map<RunId, Carried>();
   readonly #loading = new Map<RunId, { partition: Partition; run: Promise<LiveRun | undefined> }>();
-  readonly #keptRows = new KeptRows(LIMITS.keptRowsBytes);
+  /** Rows of runs that were folded and not yet replayed. */
+  readonly keptRows = new KeptRows(LIMITS.keptRowsBytes);
   #timer: Wait | undefined;
   #timerAt = Infinity;
   #renewal: Wait | undefined;
@@ -295,7 +296,7 @@ export class KernelNode {
     run.attributes = state.searchAttributes;
     if (this.plantedBug === 'recover-without-request-ids') state.requestIds.clear();
     this.runs.set(run.id, run);
-    this.#keptRows.keep(run.id, rows);
+    this.keptRows.keep(run.id, rows);
     this.openRuns.set(workflowKey(run.namespace, run.workflowId), run);
     const carried = this.takeCarried(run.id);
     if (carried) giveCarried(run, carried);
@@ -337,7 +338,10 @@ export class KernelNode {
 
   /** All segments of a run. */
   async loadHistory(run: RunId): Promise<Segment[]> {
-    return readRows(this.store, run, await loadRows(this.store, run, this.#keptRows.take(run)));
+    const rows = this.keptRows.take(run);
+    // Where they reach as far as the run has come in memory, the store has no more of it.
+    const isAll = rows.length > 0 && rows.length === this.runs.get(run)?.state.seq;
+    return readRows(this.store, run, isAll ? rows : await loadRows(this.store, run, rows));
   }
 
   /** Takes a run out of memory: closed, parked, or thrown away to be loaded again. */
@@ -346,7 +350,7 @@ export class KernelNode {
     run.dropped = true;
     for (const giveBack of run.reservations) giveBack();
     this.runs.delete(run.id);
-    this.#keptRows.take(run.id);
+    this.keptRows.take(run.id);
     const key = workflowKey(run.namespace, run.workflowId);
     if (this.openRuns.get(key) === run) this.openRuns.delete(key);
     for (const deadline of run.timers.values()) this.deadlines.clear(deadline);

@@ -1,7 +1,8 @@
 import type { Round, Segment } from '../common/index.ts';
 import { LIMITS, messageOf, PleachError, type RunId } from '../core/index.ts';
-import type { BlobRow, SegmentRow, Store } from '../store/index.ts';
+import type { BlobRow, Store } from '../store/index.ts';
 import { type BlobPath, loadApart, markApart, putBack, takeApart } from './blobs.ts';
+import type { BodyRow } from './kept-rows.ts';
 import { applySegment } from './machine/fold.ts';
 import { emptyState, type RunState } from './machine/state.ts';
 
@@ -66,7 +67,7 @@ export function encodeBody(
  * Reads a row back, without its blobs.
  * @throws HISTORY_UNREADABLE for a format of a later release, or a body that is not what its format says
  */
-export function readSegment(row: SegmentRow): ReadSegment {
+export function readSegment(row: BodyRow): ReadSegment {
   if (!(SEGMENT_FORMATS as readonly number[]).includes(row.format)) {
     throw new PleachError(
       'HISTORY_UNREADABLE',
@@ -102,14 +103,14 @@ export function readSegment(row: SegmentRow): ReadSegment {
  * @param blobs where its large texts are among
  * @throws HISTORY_UNREADABLE, as `readSegment`, and where a blob is missing
  */
-export function decodeSegment(row: SegmentRow, blobs: readonly BlobRow[] = NONE): Segment {
+export function decodeSegment(row: BodyRow, blobs: readonly BlobRow[] = NONE): Segment {
   const { segment, hasApart } = readSegment(row);
   if (hasApart) putBack(row.run, segment.rounds, blobs);
   return segment;
 }
 
 /** Loads the rows of a run's history. @param rows those that are there already, from the first on; the others join them */
-export async function loadRows(store: Store, run: RunId, rows: SegmentRow[] = []): Promise<SegmentRow[]> {
+export async function loadRows(store: Store, run: RunId, rows: BodyRow[] = []): Promise<BodyRow[]> {
   for (;;) {
     const page = await store.loadSegments(run, rows.length + 1, LIMITS.historyPageSegments);
     rows.push(...page);
@@ -118,7 +119,7 @@ export async function loadRows(store: Store, run: RunId, rows: SegmentRow[] = []
 }
 
 /** Reads rows of a run, large texts and all. */
-export async function readRows(store: Store, run: RunId, rows: readonly SegmentRow[]): Promise<Segment[]> {
+export async function readRows(store: Store, run: RunId, rows: readonly BodyRow[]): Promise<Segment[]> {
   return completed(store, run, rows.map(readSegment));
 }
 
@@ -151,7 +152,7 @@ async function completed(store: Store, run: RunId, read: readonly ReadSegment[])
  * Folds all rows of a run, open or closed. Of the large texts only those are loaded that its state still holds.
  * @throws HISTORY_UNREADABLE, as `readSegment`, and where a blob is missing
  */
-export async function foldRows(store: Store, run: RunId, rows: readonly SegmentRow[]): Promise<RunState> {
+export async function foldRows(store: Store, run: RunId, rows: readonly BodyRow[]): Promise<RunState> {
   const state = emptyState();
   let isPartial = false;
   for (const row of rows) {
