@@ -64,6 +64,9 @@ export interface NodeOptions {
   plantedBug?: PlantedBug;
 }
 
+/** Runs that are loaded one after another before others are served: a process that starts asks several things in turn. */
+const LOAD_SLICE = 8;
+
 /**
  * One node: it holds the lease of a store, keeps runs in memory while something happens to them, and moves each by
  * jobs that come in and commands that come out. This file has the runs and their coming and going; `activations.ts`
@@ -507,7 +510,8 @@ export class KernelNode {
     const SLICE = 64;
     for (let after: RunRow | undefined; !this.ended;) {
       const rows = await this.store.loadAwake({ dueBy, after, limit: SLICE, of });
-      for (const row of rows) {
+      for (const [index, row] of rows.entries()) {
+        if (index % LOAD_SLICE === LOAD_SLICE - 1) await new Promise<void>((resolve) => this.clock.soon(resolve));
         if (!this.cluster.serves(row.partition)) continue;
         try {
           await this.load(row);
