@@ -49,6 +49,9 @@ const NOTED_ANEW: ReadonlySet<Job['kind']> = new Set<Job['kind']>([
   'task-failed',
 ]);
 
+/** Histories that are read one after another before others have their turn. */
+const HISTORY_SLICE = 8;
+
 const CLOSING: ReadonlySet<Command['kind']> = new Set(CLOSING_COMMANDS);
 
 /**
@@ -62,6 +65,8 @@ export class Activations {
   #token = 0;
   /** Activations under way, oldest first. */
   readonly #under = new Set<LiveRun>();
+  /** Activations whose history is to be read. */
+  readonly #unread: { run: LiveRun; activating: Activating }[] = [];
   #sweeper: Wait | undefined;
   #stopped = false;
   /** Why the last segment could not be applied. */
@@ -289,8 +294,24 @@ export class Activations {
     else this.#sendWithHistory(run, activating);
   }
 
+  /**
+   * Histories are read a slice at a time, a turn later: what this turn has caused comes first, as the starts of attempts
+   * that take over the slots which have become free; and the worker replays the first ones while the next are read.
+   */
   #sendWithHistory(run: LiveRun, activating: Activating): void {
     activating.loading = true;
+    this.#unread.push({ run, activating });
+    if (this.#unread.length === 1) this.#node.clock.soon(() => this.#readSlice());
+  }
+
+  #readSlice(): void {
+    if (this.#stopped) return;
+    for (const { run, activating } of this.#unread.splice(0, HISTORY_SLICE)) this.#readHistory(run, activating);
+    if (this.#unread.length > 0) this.#node.clock.soon(() => this.#readSlice());
+  }
+
+  #readHistory(run: LiveRun, activating: Activating): void {
+    if (run.activating !== activating || run.dropped) return;
     this.#node.loadHistory(run.id).then(
       (history) => {
         if (run.activating !== activating || run.dropped) return;
@@ -629,19 +650,18 @@ export class Activations {
     }
     // Jobs stand in front of commands, and so do the messages that go with them: signals keep their order.
     messages.push(...(options.messages ?? []));
+    const row = {
+      run: run.id,
+      seq: segment.seq,
+      format,
+      firstEventId: segment.firstEventId,
+      eventCount: segment.eventCount,
+      time: segment.time,
+      body,
+    };
     const entry: JournalEntry = {
       partition: run.partition,
-      segments: [
-        {
-          run: run.id,
-          seq: segment.seq,
-          format,
-          firstEventId: segment.firstEventId,
-          eventCount: segment.eventCount,
-          time: segment.time,
-          body,
-        },
-      ],
+      segments: [row],
       messages,
       ...(blobs.length > 0 ? { blobs: [...blobs] } : {}),
       ...(inboxDone.length > 0 ? { inboxDone } : {}),
@@ -653,6 +673,7 @@ export class Activations {
         run.committing = false;
         run.refusals = 0;
         run.writing = [];
+        node.keptRows.add(row);
         for (const arrival of options.arrivals) arrival.acknowledged?.();
         node.inbox.sent(messages);
         options.durable?.();

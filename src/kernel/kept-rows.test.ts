@@ -3,10 +3,10 @@ import type { Partition, RunId } from '../core/index.ts';
 import type { SegmentRow } from '../store/index.ts';
 import { KeptRows } from './kept-rows.ts';
 
-const rowsOf = (run: string, bytes: number): SegmentRow[] => [
+const rowsOf = (run: string, bytes: number, seq = 1): SegmentRow[] => [
   {
     run: run as RunId,
-    seq: 1,
+    seq,
     partition: 0 as Partition,
     pos: 1,
     format: 1,
@@ -35,4 +35,27 @@ test('rows beyond the limit by themselves are not kept, and push nothing out', (
   kept.keep('b' as RunId, rowsOf('b', 101));
   expect(kept.take('b' as RunId)).toEqual([]);
   expect(kept.take('a' as RunId)).toHaveLength(1);
+});
+
+test('a row that becomes durable joins those of its run, and counts in the limit', () => {
+  const kept = new KeptRows(100);
+  const a = rowsOf('a', 40);
+  kept.keep('a' as RunId, a);
+  const [second] = rowsOf('a', 20, 2);
+  kept.add(second!);
+  expect(kept.take('a' as RunId).map(({ seq }) => seq)).toEqual([1, 2]);
+  // Nothing is kept of a run whose rows were given out: what would be kept would have a hole.
+  kept.add(second!);
+  expect(kept.take('a' as RunId)).toEqual([]);
+  kept.keep('a' as RunId, rowsOf('a', 40));
+  kept.keep('b' as RunId, rowsOf('b', 40));
+  kept.add(rowsOf('b', 30, 2)[0]!);
+  expect(kept.take('a' as RunId)).toEqual([]);
+  expect(kept.take('b' as RunId)).toHaveLength(2);
+  // What goes past the limit by itself goes too, and leaves nothing behind that counts.
+  kept.keep('c' as RunId, rowsOf('c', 90));
+  kept.add(rowsOf('c', 20, 2)[0]!);
+  expect(kept.take('c' as RunId)).toEqual([]);
+  kept.keep('d' as RunId, rowsOf('d', 100));
+  expect(kept.take('d' as RunId)).toHaveLength(1);
 });

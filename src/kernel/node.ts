@@ -65,6 +65,9 @@ export interface NodeOptions {
   plantedBug?: PlantedBug;
 }
 
+/** Runs that are loaded one after another before others are served: a process that starts asks several things in turn. */
+const LOAD_SLICE = 8;
+
 /**
  * One node: it holds the lease of a store, keeps runs in memory while something happens to them, and moves each by
  * jobs that come in and commands that come out. This file has the runs and their coming and going; `activations.ts`
@@ -104,7 +107,8 @@ export class KernelNode {
   readonly #onEnded: ((error: PleachError | undefined) => void) | undefined;
   readonly #carried = new Map<RunId, Carried>();
   readonly #loading = new Map<RunId, { partition: Partition; run: Promise<LiveRun | undefined> }>();
-  readonly #keptRows = new KeptRows(LIMITS.keptRowsBytes);
+  /** Rows of runs that were folded and not yet replayed. */
+  readonly keptRows = new KeptRows(LIMITS.keptRowsBytes);
   #timer: Wait | undefined;
   #timerAt = Infinity;
   #renewal: Wait | undefined;
@@ -301,7 +305,7 @@ export class KernelNode {
     run.attributes = state.searchAttributes;
     if (this.plantedBug === 'recover-without-request-ids') state.requestIds.clear();
     this.runs.set(run.id, run);
-    this.#keptRows.keep(run.id, rows);
+    this.keptRows.keep(run.id, rows);
     this.openRuns.set(workflowKey(run.namespace, run.workflowId), run);
     const carried = this.takeCarried(run.id);
     if (carried) giveCarried(run, carried);
@@ -346,7 +350,10 @@ export class KernelNode {
 
   /** All segments of a run. */
   async loadHistory(run: RunId): Promise<Segment[]> {
-    const rows = await loadRows(this.store, run, this.#keptRows.take(run), this.#turn);
+    const kept = this.keptRows.take(run);
+    // Where they reach as far as the run has come in memory, the store has no more of it.
+    const isAll = kept.length > 0 && kept.length === this.runs.get(run)?.state.seq;
+    const rows = isAll ? kept : await loadRows(this.store, run, kept, this.#turn);
     return readRows(this.store, run, rows, this.#turn);
   }
 
@@ -356,7 +363,7 @@ export class KernelNode {
     run.dropped = true;
     for (const giveBack of run.reservations) giveBack();
     this.runs.delete(run.id);
-    this.#keptRows.take(run.id);
+    this.keptRows.take(run.id);
     const key = workflowKey(run.namespace, run.workflowId);
     if (this.openRuns.get(key) === run) this.openRuns.delete(key);
     for (const deadline of run.timers.values()) this.deadlines.clear(deadline);
@@ -513,7 +520,8 @@ export class KernelNode {
     const SLICE = 64;
     for (let after: RunRow | undefined; !this.ended;) {
       const rows = await this.store.loadAwake({ dueBy, after, limit: SLICE, of });
-      for (const row of rows) {
+      for (const [index, row] of rows.entries()) {
+        if (index % LOAD_SLICE === LOAD_SLICE - 1) await new Promise<void>((resolve) => this.clock.soon(resolve));
         if (!this.cluster.serves(row.partition)) continue;
         try {
           await this.load(row);

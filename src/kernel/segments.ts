@@ -1,7 +1,8 @@
 import type { Round, Segment } from '../common/index.ts';
 import { LIMITS, messageOf, PleachError, type RunId } from '../core/index.ts';
-import type { BlobRow, SegmentRow, Store } from '../store/index.ts';
+import type { BlobRow, Store } from '../store/index.ts';
 import { type BlobPath, loadApart, markApart, putBack, takeApart } from './blobs.ts';
+import type { BodyRow } from './kept-rows.ts';
 import { applySegment } from './machine/fold.ts';
 import { emptyState, type RunState } from './machine/state.ts';
 
@@ -66,7 +67,7 @@ export function encodeBody(
  * Reads a row back, without its blobs.
  * @throws HISTORY_UNREADABLE for a format of a later release, or a body that is not what its format says
  */
-export function readSegment(row: SegmentRow): ReadSegment {
+export function readSegment(row: BodyRow): ReadSegment {
   if (!(SEGMENT_FORMATS as readonly number[]).includes(row.format)) {
     throw new PleachError(
       'HISTORY_UNREADABLE',
@@ -102,7 +103,7 @@ export function readSegment(row: SegmentRow): ReadSegment {
  * @param blobs where its large texts are among
  * @throws HISTORY_UNREADABLE, as `readSegment`, and where a blob is missing
  */
-export function decodeSegment(row: SegmentRow, blobs: readonly BlobRow[] = NONE): Segment {
+export function decodeSegment(row: BodyRow, blobs: readonly BlobRow[] = NONE): Segment {
   const { segment, hasApart } = readSegment(row);
   if (hasApart) putBack(row.run, segment.rounds, blobs);
   return segment;
@@ -121,9 +122,9 @@ const AT_ONCE: Turn = () => Promise.resolve();
 export async function loadRows(
   store: Store,
   run: RunId,
-  rows: SegmentRow[] = [],
+  rows: BodyRow[] = [],
   turn: Turn = AT_ONCE,
-): Promise<SegmentRow[]> {
+): Promise<BodyRow[]> {
   for (;;) {
     const page = await store.loadSegments(run, rows.length + 1, LIMITS.historyPageSegments);
     rows.push(...page);
@@ -136,7 +137,7 @@ export async function loadRows(
 export async function readRows(
   store: Store,
   run: RunId,
-  rows: readonly SegmentRow[],
+  rows: readonly BodyRow[],
   turn: Turn = AT_ONCE,
 ): Promise<Segment[]> {
   const read: ReadSegment[] = [];
@@ -179,7 +180,7 @@ async function completed(store: Store, run: RunId, read: readonly ReadSegment[])
 export async function foldRows(
   store: Store,
   run: RunId,
-  rows: readonly SegmentRow[],
+  rows: readonly BodyRow[],
   turn: Turn = AT_ONCE,
 ): Promise<RunState> {
   const state = emptyState();
