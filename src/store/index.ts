@@ -3,7 +3,8 @@
  *
  * Nouns: the `Store` port (few operations, each made for many rows), the lease with its epoch and batch, the rows
  * (segment, blob, run, attribute, inbox, attempt) and the partition that a workflow id hashes to. Implementations: `sqlite/` on one
- * file, `model/` in memory; both pass the same conformance exercise.
+ * file, `postgres/` on a schema of a PostgreSQL database, which several nodes may share, `model/` in memory; all pass the same
+ * conformance exercise.
  *
  * It promises that a commit writes all of its batch or nothing, only while the lease that it names holds, and that what
  * it has answered is on the disk. Segments and blobs are stored with a checksum, and a row that no longer matches it is an error
@@ -16,5 +17,6 @@
 export * from './model/model-store.ts';
 export * from './partition.ts';
 export * from './port.ts';
+export { PostgresStore, type PostgresOptions } from './postgres/postgres-store.ts';
 export * from './sqlite/open.ts';
 export * from './sqlite/sqlite-store.ts';
