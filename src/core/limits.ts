@@ -54,6 +54,12 @@ export const LIMITS = {
   storeMigrationMs: 60_000,
   /** How long hints gather before they travel together. */
   hintGatherMs: 2,
+  /** How long a node gathers what it tells the matchers of queues. */
+  offerMs: 5,
+  /** How long slots of another node's worker are kept without use. */
+  grantUnusedMs: 50,
+  /** How long a query waits for another node's worker before it is told that there is none. */
+  workerWaitMs: 2_000,
   /** Messages between runs that are read at a time. */
   inboxPageRows: 1_000,
   /** How long a full page of messages that are all being applied is left alone. */

@@ -35,6 +35,9 @@ import { encodeBody } from './segments.ts';
 import { dropStale } from './stale-jobs.ts';
 import type { WorkerHandle } from './workers.ts';
 
+/** Activations that a node may have under one epoch before their tokens could be another's; all stay below 2 ** 53. */
+const TOKENS_PER_EPOCH = 2 ** 32;
+
 /** What is done when a segment is on the disk, and not before. */
 type Effect = () => void;
 
@@ -68,6 +71,11 @@ export class Activations {
 
   constructor(node: KernelNode) {
     this.#node = node;
+  }
+
+  /** Of this node and no other: a worker may still answer the last owner of a run. */
+  #newToken(): number {
+    return this.#node.journal.lease.epoch * TOKENS_PER_EPOCH + ++this.#token;
   }
 
   /** Jobs that wait: at a worker, or for the journal. */
@@ -176,6 +184,7 @@ export class Activations {
       this.#commitJobs(run, [...arrivals.filter(({ job }) => !closing(job)), first], () => undefined);
       return;
     }
+    if (run.state.paused && run.state.activations === 0) this.#failQueriesUnbegun(run);
     const wanted =
       run.queries.length > 0 ||
       run.state.undelivered.length > 0 ||
@@ -188,6 +197,7 @@ export class Activations {
         this.#activate(run, worker);
         return;
       }
+      this.#askForWorker(run);
       this.#failQueriesWithoutWorker(run);
     }
     if (run.arrived.length > 0) this.#commitJobs(run, run.arrived.splice(0), () => undefined);
@@ -207,10 +217,36 @@ export class Activations {
     return queue.workflowWorker(start.type);
   }
 
-  #failQueriesWithoutWorker(run: LiveRun): void {
+  /** Nobody can ask code that has not begun, and a pause lets none begin. */
+  #failQueriesUnbegun(run: LiveRun): void {
+    for (const query of run.queries.splice(0))
+      query.fail(
+        new PleachError(
+          'QUERY_FAILED',
+          `workflow "${run.workflowId}" was paused before its first task; resume it and ask again`,
+          { workflowId: run.workflowId },
+        ),
+      );
+  }
+
+  /** Another node may have workers for a run that finds none here. */
+  #askForWorker(run: LiveRun): void {
+    const name = run.state.start?.queue ?? startOf(run)?.queue;
+    if (name === undefined || this.#node.cluster.isAlone) return;
+    const queue = this.#node.queue(run.namespace, name);
+    if (queue.takesWorkflows) return;
+    queue.wantsWorkflows = true;
+    this.#node.matcher.changed(queue);
+  }
+
+  #failQueriesWithoutWorker(run: LiveRun, hasWaited = false): void {
     if (run.queries.length === 0) return;
     const queue = run.state.start?.queue ?? '';
     if (this.#node.queue(run.namespace, queue).takesWorkflows) return;
+    if (!hasWaited && !this.#node.cluster.isAlone) {
+      this.#node.clock.after(LIMITS.workerWaitMs, () => this.#failQueriesWithoutWorker(run, true));
+      return;
+    }
     for (const query of run.queries.splice(0)) {
       query.fail(
         new PleachError('QUERY_FAILED', `no worker for task queue "${queue}" is connected; start one and ask again`, {
@@ -229,7 +265,7 @@ export class Activations {
     const arrivals = paused ? [] : run.arrived.splice(0);
     const start = run.state.start ?? startOf({ arrived: arrivals });
     const activating: Activating = {
-      token: ++this.#token,
+      token: this.#newToken(),
       worker,
       arrivals,
       delivered: paused ? 0 : run.state.undelivered.length,
@@ -314,6 +350,12 @@ export class Activations {
     return jobs.length > 0 && jobs.every(({ kind }) => kind === 'update-requested');
   }
 
+  /** Whether a worker is at this very activation. */
+  isAt(worker: WorkerHandle, runId: string, token: number): boolean {
+    const activating = this.#node.runs.get(runId as LiveRun['id'])?.activating;
+    return activating?.worker === worker && activating.token === token;
+  }
+
   /** An activation came back. One whose token is not current has been superseded, and its instance with it. */
   activated(worker: WorkerHandle, runId: string, token: number, result: ActivationResult): void {
     const run = this.#node.runs.get(runId as LiveRun['id']);
@@ -326,6 +368,8 @@ export class Activations {
     }
     if (result.status === 'miss') {
       this.counts.misses++;
+      // A second answer to what was sent before is no answer to what is sent now.
+      activating.token = this.#newToken();
       this.#sendWithHistory(run, activating);
       return;
     }
@@ -838,9 +882,14 @@ export class Activations {
    */
   workerGone(worker: WorkerHandle, isLost: boolean): void {
     for (const run of this.#node.runs.values()) {
-      if (run.sticky?.worker === worker) run.sticky = undefined;
+      const wasThere = run.sticky?.worker === worker;
+      if (wasThere) run.sticky = undefined;
       const activating = run.activating;
-      if (activating?.worker !== worker) continue;
+      if (activating?.worker !== worker) {
+        // Its local activities went with the worker: another that is there begins them again.
+        if (wasThere && run.state.localPending.size > 0) this.pump(run);
+        continue;
+      }
       this.#release(run, activating);
       run.suspect ||= isLost;
       run.heldResult = undefined;

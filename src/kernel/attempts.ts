@@ -7,8 +7,8 @@ import {
   type WireRetryState,
 } from '../common/index.ts';
 import type { AttemptCancelReason, AttemptTask } from '../contract/index.ts';
-import { isUuid, LIMITS, type PleachError, type RunId, type Wait } from '../core/index.ts';
-import type { AttemptRow } from '../store/index.ts';
+import { isUuid, LIMITS, type NodeId, type PleachError, type RunId, type Wait } from '../core/index.ts';
+import type { AttemptRow, RunRow } from '../store/index.ts';
 import { type Arrival, findUndurable, type LiveRun } from './live-run.ts';
 import type { ActivityState } from './machine/state.ts';
 import type { KernelNode } from './node.ts';
@@ -151,13 +151,14 @@ export class Attempts {
   #newToken(run: LiveRun, activity: ActivityState, worker: WorkerHandle): string {
     const stage = activity.fallbackFrom > 0 ? 'f' : 'a';
     const where = worker.channel.local ? 'l' : 'r';
-    return `${run.id}/${activity.seq}/${stage}${activity.attempt}/${where}${this.#node.journal.lease.epoch}.${++this.#order}`;
+    return `${run.id}/${activity.seq}/${stage}${activity.attempt}/${where}${shortId(this.#node.id)}.${++this.#order}`;
   }
 
   /** Takes a slot of the worker's. */
   #hold(token: string, worker: WorkerHandle): void {
     const nowMs = this.#node.clock.monotonicMs();
     worker.tokens.set(token, nowMs);
+    if (worker.isRelay) worker.granted--;
     worker.rate?.spend(nowMs);
     const { namespace, queue } = worker.registration;
     this.#node.queue(namespace, queue).rate?.spend(nowMs);
@@ -198,6 +199,7 @@ export class Attempts {
       const worker = free ?? queue.expectedWorker();
       if (!worker) {
         this.#waitForRates(queue, nowMs);
+        this.#node.matcher.changed(queue);
         return;
       }
       const task = queue.take()!;
@@ -311,7 +313,10 @@ export class Attempts {
     if (!worker) return;
     this.#holders.delete(token);
     worker.tokens.delete(token);
-    if (!worker.gone) this.serve(this.#node.queue(worker.registration.namespace, worker.registration.queue));
+    if (worker.gone) return;
+    const queue = this.#node.queue(worker.registration.namespace, worker.registration.queue);
+    this.serve(queue);
+    this.#node.matcher.changed(queue);
   }
 
   // ---- reports ----
@@ -338,14 +343,28 @@ export class Attempts {
     this.#serveExpecting(worker);
     const queue = this.#node.queue(worker.registration.namespace, worker.registration.queue);
     if (queue.waitingCount > 0) this.#node.clock.soon(() => this.serve(queue));
+    else this.#node.matcher.changed(queue);
   }
 
   /** A run that recovery has not reached yet is loaded for whoever asks for it. */
-  async #loadRunOf(token: string): Promise<void> {
+  async #loadRunOf(token: string): Promise<RunRow | undefined> {
     const runId = token.slice(0, 36);
-    if (!isUuid(runId)) return;
+    if (!isUuid(runId)) return undefined;
     const [row] = await this.#node.store.findRuns([{ runId }]);
-    if (row) await this.#node.load(row);
+    if (row && this.#node.cluster.serves(row.partition)) await this.#node.load(row);
+    return row;
+  }
+
+  /** A run is another node's now: what workers of this one run of it is announced there. */
+  handOver(run: LiveRun): void {
+    for (const { token } of run.state.activities.values()) {
+      const holder = token === undefined ? undefined : this.#holders.get(token);
+      if (!holder) continue;
+      this.#holders.delete(token!);
+      holder.tokens.delete(token!);
+      // A relayed worker's own node announces it.
+      if (!holder.isRelay) this.#node.relays.adopt(token!, holder, run.partition);
+    }
   }
 
   /** The worker is rid of it: someone else will complete it by its token. */
@@ -669,9 +688,14 @@ export class Attempts {
   /** A worker says which attempts it still runs: they are its own again. */
   async announced(worker: WorkerHandle, tokens: readonly string[]): Promise<void> {
     for (const token of tokens) {
-      if (!this.#node.runs.has(token.slice(0, 36) as RunId)) await this.#loadRunOf(token);
+      const known = this.#node.runs.has(token.slice(0, 36) as RunId);
+      const row = known ? undefined : await this.#loadRunOf(token);
       // It left while its runs were loaded: what it holds is for the next announcement, or lost in time.
       if (worker.gone) return;
+      if (row?.status === 'RUNNING' && !this.#node.cluster.owns(row.partition)) {
+        if (!worker.isRelay) this.#node.relays.adopt(token, worker, row.partition);
+        continue;
+      }
       const [runId, seqText] = token.split('/');
       const run = this.#node.runs.get(runId as RunId);
       const activity = run?.state.activities.get(Number(seqText));
@@ -737,7 +761,8 @@ export class Attempts {
     const { token } = activity;
     if (token === undefined || !isRunning(activity) || this.#holders.has(token)) return;
     const where = token.split('/')[3] ?? '';
-    const local = where.startsWith('l');
+    // In the process of a node that lives on, and that has given the run's partition away, it is a remote one.
+    const local = where.startsWith('l') && !this.#node.cluster.isOther((id) => where.startsWith(`l${shortId(id)}.`));
     // An attempt in the process of a node that is gone died with it; a remote worker may still announce its own.
     const giveUp = (): void => {
       if (run.dropped || this.#holders.has(token) || run.state.activities.get(activity.seq)?.token !== token) return;
@@ -789,6 +814,11 @@ export class Attempts {
     this.resolve(run, activity, { status: 'failed', failure: this.#wrap(activity, activity.lastFailure!, stop) });
     return true;
   }
+}
+
+/** What of a node's id stands in tokens. */
+function shortId(node: NodeId): string {
+  return node.slice(-12);
 }
 
 /** Why an edited policy does not grant the current attempt of an activity; undefined where it does. */

@@ -18,13 +18,18 @@ export interface Route {
  */
 export class Cluster {
   readonly #node: KernelNode;
-  readonly #mayOwn: boolean;
+  /** Where other nodes reach this one; without it, it owns nothing. */
+  readonly address: string | undefined;
+  /** Whether no other node is there. */
+  isAlone = true;
   readonly #lookMs: number;
   readonly #held = new Set<Partition>();
+  /** Those of them that are this node's and not served yet: what lies in the store for this node is lined up first. */
+  readonly #arriving = new Set<Partition>();
   /** Partitions that are on their way to another node: their runs take in nothing new and are not activated. */
   readonly #leaving = new Map<Partition, NodeId>();
   /** Those of them whose last entry is in the journal. */
-  readonly #given = new Set<Partition>();
+  readonly #given = new Map<Partition, PromiseWithResolvers<void>>();
   /** Those whose last owner died with them: code of theirs may be what ended it. */
   readonly #abandoned = new Set<Partition>();
   #sorted: Partition[] | undefined;
@@ -35,10 +40,10 @@ export class Cluster {
   /** @param options.owned what the acquisition of the store has given */
   constructor(
     node: KernelNode,
-    options: { owned: readonly Partition[]; wasAbandoned: boolean; mayOwn: boolean; ttlMs: number },
+    options: { owned: readonly Partition[]; wasAbandoned: boolean; address: string | undefined; ttlMs: number },
   ) {
     this.#node = node;
-    this.#mayOwn = options.mayOwn;
+    this.address = options.address;
     this.#lookMs = Math.min(LIMITS.clusterLookMs, options.ttlMs / 4);
     for (const partition of options.owned) {
       this.#held.add(partition);
@@ -53,6 +58,11 @@ export class Cluster {
 
   /** Whether this node takes in what is for a partition. */
   serves(partition: Partition): boolean {
+    return this.mayLoad(partition) && !this.#arriving.has(partition);
+  }
+
+  /** Whether a partition's runs may come into memory: from when it is this node's until it is on its way out. */
+  mayLoad(partition: Partition): boolean {
     return this.#held.has(partition) && !this.#leaving.has(partition);
   }
 
@@ -78,9 +88,18 @@ export class Cluster {
     return { node: member.node, address: member.address };
   }
 
-  /** Whether a node has a lease, as far as is known. */
-  isMember(node: NodeId): boolean {
-    return this.#view?.members.some((member) => member.node === node && !isDead(member, this.#view!.now)) ?? false;
+  /** Whether another node that lives, as far as is known, is such a one. */
+  isOther(isIt: (node: NodeId) => boolean): boolean {
+    const view = this.#view;
+    if (!view) return false;
+    return view.members.some(
+      (member) => member.node !== this.#node.id && !isDead(member, view.now) && isIt(member.node),
+    );
+  }
+
+  /** Resolves when a partition that is being given away is given, or is this node's again; undefined for any other. */
+  whenGiven(partition: Partition): Promise<void> | undefined {
+    return this.#given.get(partition)?.promise;
   }
 
   /** Looks about for the first time, and every so often from then on. */
@@ -130,7 +149,10 @@ export class Cluster {
     node.links.keep(view.members);
     // What waits at the door though nobody hinted at it.
     if (this.#held.size > 0) void node.inbox.look(this.partitions);
-    if (!this.#mayOwn) return;
+    this.isAlone = !view.members.some((member) => member.node !== node.id && !isDead(member, view.now));
+    node.relays.follow();
+    node.matcher.refresh();
+    if (this.address === undefined) return;
     const dead = view.members
       .filter((member) => member.node !== node.id && isDead(member, view.now))
       .map((m) => m.node);
@@ -165,6 +187,7 @@ export class Cluster {
     for (const partition of got) {
       node.journal.begin(partition, heads.get(partition) ?? 0);
       this.#held.add(partition);
+      this.#arriving.add(partition);
       const owner = view.owners.get(partition);
       if (owner !== undefined && owner !== node.id) {
         this.#abandoned.add(partition);
@@ -174,6 +197,9 @@ export class Cluster {
       view.owners.set(partition, node.id);
     }
     this.#sorted = undefined;
+    await node.inbox.lookThrough();
+    for (const partition of got) this.#arriving.delete(partition);
+    if (node.ended) return;
     node.log.info('partitions taken', { count: got.length, abandoned });
     node.taken(got, abandoned > 0);
   }
@@ -186,9 +212,10 @@ export class Cluster {
     for (const to of this.#leaving.values()) counts.set(to, (counts.get(to) ?? 0) + 1);
     let spare = this.#held.size - this.#leaving.size - fair;
     const poor = live.filter((member) => member.node !== this.#node.id);
-    for (const partition of this.partitions) {
+    const stays = this.partitions.filter((partition) => !this.#leaving.has(partition));
+    // Those in which no attempt is under way go first: one that runs must be announced to the next owner.
+    for (const partition of [...stays.filter((p) => this.#isQuiet(p)), ...stays.filter((p) => !this.#isQuiet(p))]) {
       if (spare <= 0) return;
-      if (this.#leaving.has(partition) || !this.#isQuiet(partition)) continue;
       const to = poor.find((member) => counts.get(member.node)! < fair)?.node;
       if (to === undefined) return;
       counts.set(to, counts.get(to)! + 1);
@@ -197,7 +224,7 @@ export class Cluster {
     }
   }
 
-  /** Whether no attempt of a partition's runs is under way: one that runs would be lost to the next owner. */
+  /** Whether no attempt of a partition's runs is under way. */
   #isQuiet(partition: Partition): boolean {
     for (const run of this.#node.runs.values())
       if (run.partition === partition && this.#node.attempts.isAnyUnderWay(run)) return false;
@@ -218,13 +245,15 @@ export class Cluster {
       if (run.partition !== partition) continue;
       // What was being committed when it was told to quit has come to its end by now, or will.
       node.activations.quit(run);
-      isStill &&= !run.committing && !run.activating && run.arrived.length === 0 && !run.unwritten;
+      isStill &&=
+        !run.committing && !run.activating && run.arrived.length === 0 && !run.unwritten && run.reservations.size === 0;
     }
     if (!isStill || node.isLoading(partition)) {
       node.clock.after(LIMITS.leaveLookMs, () => this.#giveWhenStill(partition, to));
       return;
     }
-    this.#given.add(partition);
+    const given = Promise.withResolvers<void>();
+    this.#given.set(partition, given);
     node.journal.append({
       partition,
       segments: [],
@@ -237,12 +266,14 @@ export class Cluster {
         this.#sorted = undefined;
         this.#view?.owners.set(partition, to);
         node.leftBehind(partition);
+        given.resolve();
         node.store.hint([partition]);
       },
       refused: (error) => {
         node.log.error('a partition could not be given away', { partition, message: error.message });
         this.#given.delete(partition);
         this.#leaving.delete(partition);
+        given.resolve();
         for (const run of node.runs.values()) if (run.partition === partition) node.activations.pump(run);
       },
     });

@@ -51,6 +51,9 @@ type Message =
   /** An answer, or the end of a child: a job for a run that is known. */
   | { kind: 'job'; namespace: string; workflowId: string; runId: string; job: WorkflowJob };
 
+/** More messages than wait anywhere: those of one read that must see them all. */
+const EVERY_ROW = 1_000_000;
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -66,6 +69,11 @@ export class Inbox {
   /** Partitions to look at, and the look that is under way. */
   readonly #wanted = new Set<Partition>();
   #looking: Promise<void> | undefined;
+  /** The next look is to see everything; whether one has. */
+  #goesThrough = false;
+  #isThrough = false;
+  /** What the store answered a look that failed. */
+  #failure: Error | undefined;
   /** Keys of messages that were applied since the look began. */
   readonly #settled = new Set<string>();
   /** What is being applied to each receiver, last in line. */
@@ -84,6 +92,24 @@ export class Inbox {
     return (this.#looking ??= this.#look().finally(() => (this.#looking = undefined)));
   }
 
+  /**
+   * Lines up all that lies in the store for this node's partitions. Done before a partition that was just taken sends
+   * anything: what its last owner has sent comes first.
+   * @param isFirst whether to throw what the store answers, as a node that opens does; else it is asked again
+   */
+  async lookThrough(isFirst = false): Promise<void> {
+    const node = this.#node;
+    this.#isThrough = node.cluster.partitions.length === 0;
+    while (!this.#isThrough && !node.ended) {
+      this.#goesThrough = true;
+      this.#failure = undefined;
+      await this.look(node.cluster.partitions);
+      const failure = this.#failure as Error | undefined;
+      if (failure && isFirst) throw failure;
+      if (!this.#isThrough) await new Promise<void>((resolve) => node.clock.after(LIMITS.inboxFullMs, resolve));
+    }
+  }
+
   async #look(): Promise<void> {
     const node = this.#node;
     while (this.#wanted.size > 0 && !node.ended) {
@@ -91,10 +117,14 @@ export class Inbox {
       this.#wanted.clear();
       if (of.length === 0) return;
       this.#settled.clear();
+      const goesThrough = this.#goesThrough;
+      const limit = goesThrough ? EVERY_ROW : LIMITS.inboxPageRows;
+      this.#goesThrough = false;
       let rows: InboxRow[];
       try {
-        rows = await node.store.loadInbox(LIMITS.inboxPageRows, of);
+        rows = await node.store.loadInbox(limit, of);
       } catch (error) {
+        this.#failure = error instanceof Error ? error : new Error(String(error));
         node.log.warn('messages cannot be read; they are looked for again', { message: messageOf(error) });
         node.clock.after(LIMITS.taskRetryFirstMs, () => void this.look(of));
         return;
@@ -107,7 +137,8 @@ export class Inbox {
         isNew = true;
         this.#deliver(row, row.body);
       }
-      if (rows.length < LIMITS.inboxPageRows) continue;
+      if (goesThrough) this.#isThrough = true;
+      if (rows.length < limit) continue;
       // A full page: what lies behind it is reached when this is applied.
       if (!isNew) await new Promise<void>((resolve) => node.clock.after(LIMITS.inboxFullMs, resolve));
       for (const partition of of) this.#wanted.add(partition);

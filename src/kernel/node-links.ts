@@ -1,4 +1,4 @@
-import type { FromKernel, KernelLink, RequestName } from '../contract/index.ts';
+import type { FromKernel, KernelLink, RequestName, ToKernel } from '../contract/index.ts';
 import { messageOf, type NodeId, PleachError } from '../core/index.ts';
 import type { Member } from '../store/index.ts';
 import type { Route } from './cluster.ts';
@@ -69,6 +69,14 @@ export class NodeLinks {
     });
   }
 
+  /** Says something to another node that has no answer; it may be lost with the link. */
+  say(to: Route, message: ToKernel): void {
+    this.#open(to).link.then(
+      (link) => link.send(message),
+      () => undefined,
+    );
+  }
+
   #open(to: Route): OpenLink {
     const known = this.#links.get(to.node);
     if (known) return known;
@@ -100,7 +108,10 @@ export class NodeLinks {
     }
     link.receive({
       message: (message) => {
-        if (message.kind !== 'response') return;
+        if (message.kind !== 'response') {
+          this.#node.relays.receive(to.node, message);
+          return;
+        }
         const waiter = waiting.get(message.id);
         waiting.delete(message.id);
         waiter?.answer(message);
@@ -116,12 +127,15 @@ export class NodeLinks {
   }
 
   #forget(node: NodeId, open: OpenLink): void {
-    if (this.#links.get(node) === open) this.#links.delete(node);
+    if (this.#links.get(node) !== open) return;
+    this.#links.delete(node);
+    this.#node.relays.linkLost(node);
   }
 
   #drop(node: NodeId): void {
     const open = this.#links.get(node);
     this.#links.delete(node);
+    if (open && !this.#node.ended) this.#node.relays.linkLost(node);
     open?.link.then(
       (link) => link.close(),
       () => undefined,

@@ -27,9 +27,11 @@ import { Journal, type JournalEntry } from './journal.ts';
 import { KeptRows } from './kept-rows.ts';
 import { type Carried, giveCarried, LiveRun, workflowKey } from './live-run.ts';
 import type { RunState } from './machine/state.ts';
+import { Matcher } from './matcher.ts';
 import { type Dial, NodeLinks } from './node-links.ts';
 import { Peer } from './peer.ts';
 import { type PlantedBug } from './planted-bugs.ts';
+import { Relays } from './relays.ts';
 import { Requests } from './requests.ts';
 import { Room } from './room.ts';
 import { foldRows, loadRows, readRows } from './segments.ts';
@@ -90,6 +92,8 @@ export class KernelNode {
   readonly waitingJobsMax: number;
   readonly cluster: Cluster;
   readonly links: NodeLinks;
+  readonly matcher: Matcher;
+  readonly relays: Relays;
   readonly blobBytesMin: number;
   /** Set while the store refuses all writing. */
   stalled: PleachError | undefined;
@@ -126,9 +130,11 @@ export class KernelNode {
     this.#ttlMs = options.leaseTtlMs ?? LIMITS.leaseTtlMs;
     if (acquired.wasAbandoned) this.#beWary();
     this.links = new NodeLinks(this, options.dial);
+    this.matcher = new Matcher(this);
+    this.relays = new Relays(this);
     this.cluster = new Cluster(this, {
       ...acquired,
-      mayOwn: options.address !== undefined,
+      address: options.address,
       ttlMs: this.#ttlMs,
     });
     this.#cachedRunsMax = options.cachedRunsMax ?? LIMITS.cachedRunsMax;
@@ -191,7 +197,7 @@ export class KernelNode {
       options,
     );
     node.#scheduleRenewal();
-    await node.inbox.look(node.cluster.partitions);
+    await node.inbox.lookThrough(true);
     void node.#recover(node.cluster.partitions);
     await node.cluster.open();
     return node;
@@ -265,7 +271,7 @@ export class KernelNode {
     if (row.status !== 'RUNNING') return undefined;
     let loading = this.#loading.get(row.run);
     if (!loading) {
-      if (!this.cluster.serves(row.partition)) throw partitionMoved(row.partition);
+      if (!this.cluster.mayLoad(row.partition)) throw partitionMoved(row.partition);
       loading = { partition: row.partition, run: this.#load(row).finally(() => this.#loading.delete(row.run)) };
       this.#loading.set(row.run, loading);
     }
@@ -519,7 +525,6 @@ export class KernelNode {
   /** Partitions have become this node's: what waits in them, and what was live or is due, is taken up. */
   taken(partitions: readonly Partition[], wasAbandoned: boolean): void {
     if (wasAbandoned) this.#beWary();
-    void this.inbox.look(partitions);
     void this.#recover(partitions);
   }
 
@@ -528,6 +533,7 @@ export class KernelNode {
     const moved = partitionMoved(partition);
     for (const run of this.runs.values()) {
       if (run.partition !== partition) continue;
+      this.attempts.handOver(run);
       this.drop(run);
       for (const arrival of run.arrived.splice(0)) {
         if (arrival.inbox) this.inbox.leave(arrival.inbox);

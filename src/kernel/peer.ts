@@ -1,5 +1,5 @@
-import type { RemoteError, RequestName, ToKernel, WorkerRegistration } from '../contract/index.ts';
-import { messageOf, PleachError, type RunId } from '../core/index.ts';
+import type { FromKernel, RemoteError, RequestName, ToKernel, WorkerRegistration } from '../contract/index.ts';
+import { LIMITS, messageOf, type NodeId, PleachError, type RunId } from '../core/index.ts';
 import { RefusedTransition } from './machine/tables.ts';
 import type { KernelNode } from './node.ts';
 import { Rate } from './rate.ts';
@@ -36,7 +36,9 @@ export class Peer {
         return;
       case 'drain': {
         const worker = this.#workers.get(message.workerId);
-        if (worker) worker.draining = true;
+        if (!worker) return;
+        worker.draining = true;
+        this.#node.relays.workerLeaves(worker, 'drain');
         return;
       }
       case 'unregister':
@@ -45,34 +47,76 @@ export class Peer {
       case 'activated': {
         const worker = this.#workers.get(message.workerId);
         if (this.#node.closedQueries.answered(message.token, message.result)) return;
-        if (worker) this.#node.activations.activated(worker, message.runId, message.token, message.result);
+        if (!worker) return;
+        const isOwn = this.#node.activations.isAt(worker, message.runId, message.token);
+        if (!isOwn && this.#node.relays.passOn(message)) return;
+        this.#node.activations.activated(worker, message.runId, message.token, message.result);
         return;
       }
       case 'attempt-done':
-        this.#node.attempts
-          .done(message.token, message.outcome)
-          .catch((error: unknown) => this.#failed('a completion', error));
+        this.#attemptDone(message);
         return;
       case 'local-resolved': {
         const run = this.#node.runs.get(message.runId as RunId);
         if (run?.state.localPending.has(message.seq)) {
           const { seq, attempt, outcome } = message;
           this.#node.activations.arriveJob(run, { kind: 'local-activity-resolved', seq, attempt, outcome });
-        }
+        } else this.#node.relays.passOn(message);
         return;
       }
       case 'attempt-async':
-        this.#node.attempts.asynchronous(message.token);
+        if (!this.#node.relays.passOn(message)) this.#node.attempts.asynchronous(message.token);
         return;
       case 'heartbeat':
+        if (this.#node.relays.passOn(message)) return;
         this.#node.attempts
           .heartbeat(this.#workers.get(message.workerId), message.token, message.details)
           .catch((error: unknown) => this.#failed('a heartbeat', error));
+        return;
+      case 'queue-state':
+        this.#node.matcher.offered(message.node as NodeId, message.state, this);
+        return;
+      case 'grant':
+        this.#granted(message.workerId, message.slots);
         return;
       case 'ping':
         if (this.#node.journal.holds()) this.#channel.send({ kind: 'pong' });
         return;
     }
+  }
+
+  #attemptDone(message: Extract<ToKernel, { kind: 'attempt-done' }>): void {
+    const node = this.#node;
+    const failed = (error: unknown): void => this.#failed('a completion', error);
+    const take = (): void => {
+      if (!node.relays.passOn(message)) node.attempts.done(message.token, message.outcome).catch(failed);
+    };
+    const run = node.runs.get(message.token.slice(0, 36) as RunId);
+    // While its partition is given away nobody can take it in: a moment later it is clear whose it is.
+    const given = run && node.cluster.whenGiven(run.partition);
+    if (given) given.then(take, failed);
+    else take();
+  }
+
+  /** Another node lets this one hand attempts to a worker of its. What is not used soon goes back. */
+  #granted(workerId: string, slots: number): void {
+    const node = this.#node;
+    const worker = this.#workers.get(workerId);
+    if (!worker?.isRelay) return;
+    worker.granted += slots;
+    node.attempts.serve(node.queue(worker.registration.namespace, worker.registration.queue));
+    if (worker.granted === 0) return;
+    node.clock.after(LIMITS.grantUnusedMs, () => {
+      const back = worker.granted;
+      if (worker.gone || back === 0) return;
+      worker.granted = 0;
+      this.#channel.send({ kind: 'grant-back', workerId, slots: back });
+    });
+  }
+
+  /** Says something to the other end that is no answer. */
+  say(message: FromKernel): void {
+    if (!this.#ended) this.#channel.send(message);
   }
 
   #failed(what: string, error: unknown): void {
@@ -122,6 +166,9 @@ export class Peer {
       activations: 0,
       draining: false,
       gone: false,
+      isRelay: registration.isRelay === true,
+      granted: 0,
+      lent: 0,
       rate:
         registration.maxActivitiesPerSecond === undefined
           ? undefined
@@ -140,6 +187,7 @@ export class Peer {
         if (this.#node.ended || worker.gone) return;
         this.#node.activations.workerCame(worker);
         this.#node.attempts.serve(queue);
+        if (!worker.isRelay) this.#node.matcher.changed(queue);
       });
   }
 
@@ -148,6 +196,7 @@ export class Peer {
     if (!worker) return;
     this.#workers.delete(workerId);
     this.#leave(worker);
+    if (!worker.isRelay) this.#node.relays.workerLeaves(worker, 'unregister');
     this.#node.activations.workerGone(worker, isLost);
     this.#node.closedQueries.workerGone(worker);
     this.#node.attempts.workerGone(worker);
@@ -165,6 +214,7 @@ export class Peer {
     if (this.#ended) return;
     this.#ended = true;
     this.#node.peers.delete(this);
+    this.#node.matcher.peerClosed(this);
     for (const forget of this.#open.values()) forget();
     this.#open.clear();
     for (const workerId of this.#workers.keys().toArray()) this.#unregister(workerId, true);

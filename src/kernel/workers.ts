@@ -28,6 +28,12 @@ export interface WorkerHandle {
   readonly expecting: Set<() => void>;
   /** How long its attempts have lately taken, in milliseconds, from hand-out to end; a moving mean. */
   attemptMs: number;
+  /** A worker of another node: it takes what is granted. */
+  readonly isRelay: boolean;
+  /** As a relay: attempts that it may still be handed. */
+  granted: number;
+  /** Slots that are promised to other nodes. */
+  lent: number;
   /** Activations that it is at. */
   activations: number;
   draining: boolean;
@@ -67,6 +73,19 @@ export class Queue {
    */
   limit(perSecond: number, nowMs: number): void {
     if (this.rate?.perSecond !== perSecond) this.rate = new Rate(perSecond, 0, nowMs);
+  }
+
+  /** Whether workflow tasks of this queue have found no worker. */
+  wantsWorkflows = false;
+
+  /** Slots of this node's own workers that are free, and that nothing here waits for. */
+  freeSlots(nowMs: number): number {
+    if (this.waitingCount > 0) return 0;
+    let free = 0;
+    for (const worker of this.workers)
+      if (!worker.isRelay && hasSlot(worker, nowMs))
+        free += worker.registration.activitySlots - worker.tokens.size - worker.lent;
+    return free;
   }
 
   get waitingCount(): number {
@@ -138,7 +157,8 @@ function takesActivities(worker: WorkerHandle): boolean {
 /** Whether a worker may be given one more attempt now. */
 export function hasSlot(worker: WorkerHandle, nowMs: number): boolean {
   if (worker.draining || worker.gone || !takesActivities(worker)) return false;
-  if (worker.tokens.size >= worker.registration.activitySlots) return false;
+  if (worker.isRelay ? worker.granted === 0 : worker.tokens.size + worker.lent >= worker.registration.activitySlots)
+    return false;
   return worker.rate?.allows(nowMs) !== false;
 }
 

@@ -321,6 +321,8 @@ export class Worker {
         this.#executor.cancel(message.token, message.reason);
         return;
       case 'registered':
+      case 'grant-back':
+        // The second is said between nodes.
         return;
     }
   }

@@ -7,3 +7,9 @@ export const KEPT: readonly number[] = [
   3_000_569, 3_000_675, 3_000_812, 3_001_314, 3_002_010, 4_000_032, 4_000_077, 4_000_104, 4_000_402, 4_000_503,
   5_002_826, 5_003_551, 5_004_769, 6_002_901, 7_100_546, 8_501_641,
 ];
+
+/** The same for worlds of several nodes on one store, by how many. */
+export const KEPT_SHARED: ReadonlyMap<number, readonly number[]> = new Map([
+  [2, [29, 50_159]],
+  [3, [1_021, 1_132, 3_335]],
+]);

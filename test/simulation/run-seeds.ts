@@ -27,6 +27,8 @@ export interface SeedsReport {
   /** Partitions given from node to node, and requests passed on, in all. */
   given: number;
   forwarded: number;
+  /** Attempts and activations handed to workers of other nodes. */
+  relayed: number;
   broken: { seed: number; what: string }[];
   meanMs: number;
 }
@@ -89,6 +91,7 @@ export async function runSeeds(
     faults,
     given: worlds.reduce((sum, world) => sum + world.given, 0),
     forwarded: worlds.reduce((sum, world) => sum + world.forwarded, 0),
+    relayed: worlds.reduce((sum, world) => sum + world.relayed, 0),
     broken: worlds.flatMap(({ seed, broken }) => broken.map(({ message }) => ({ seed, what: message }))),
     meanMs: (performance.now() - beganMs) / worlds.length,
   };
@@ -100,10 +103,10 @@ function leastAndMean(values: readonly number[]): { least: number; mean: number 
 
 /** A report in two lines. */
 export function tell(report: SeedsReport): string {
-  const { seeds, sqliteSeeds, activations, tellingFaults, faults, given, forwarded, meanMs } = report;
+  const { seeds, sqliteSeeds, activations, tellingFaults, faults, given, forwarded, relayed, meanMs } = report;
   return (
     `simulation: ${seeds} seeds (${sqliteSeeds} on SQLite), ${meanMs.toFixed(0)} ms each; activations a seed: least ` +
     `${activations.least}, mean ${activations.mean.toFixed(0)}; faults that changed the trace: least ` +
-    `${tellingFaults.least}, mean ${tellingFaults.mean.toFixed(0)}; partitions given ${given}, requests passed on ${forwarded}\nfaults: ${JSON.stringify(faults)}\n`
+    `${tellingFaults.least}, mean ${tellingFaults.mean.toFixed(0)}; partitions given ${given}, requests passed on ${forwarded}, relayed ${relayed}\nfaults: ${JSON.stringify(faults)}\n`
   );
 }

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { WORLD_ACTIVATIONS_MIN, WORLD_FAULTS_MIN } from '../../src/testing/index.ts';
-import { KEPT } from './kept-seeds.ts';
+import { KEPT, KEPT_SHARED } from './kept-seeds.ts';
 import { runSeeds, tell } from './run-seeds.ts';
 
 /** So many take two to four minutes on two cores. */
@@ -46,6 +46,14 @@ it('keeps every promise under the seeds that once broke one', async () => {
   expect(report.broken).toEqual([]);
 }, 300_000);
 
+it.each([...KEPT_SHARED])(
+  'keeps every promise under those of %i nodes on one store that once broke one',
+  async (nodes, seeds) => {
+    expect((await runSeeds(seeds, undefined, { nodes })).broken).toEqual([]);
+  },
+  300_000,
+);
+
 it(`keeps every promise under ${SEEDS} seeds derived from the tree, and enough happens in each`, async () => {
   const first = firstSeed();
   process.stdout.write(`simulation: seeds ${first} to ${first + SEEDS - 1}\n`);
@@ -72,6 +80,7 @@ it.each([2, 3])(
     expect(report.tellingFaults.least).toBeGreaterThanOrEqual(WORLD_FAULTS_MIN);
     expect(report.given).toBeGreaterThan(0);
     expect(report.forwarded).toBeGreaterThan(0);
+    expect(report.relayed).toBeGreaterThan(0);
     for (const kind of ['kill', 'pause', 'stop', 'node-link-cut'])
       expect(report.faults[kind] ?? 0, kind).toBeGreaterThan(0);
   },

@@ -41,6 +41,7 @@ it('has worlds in which several nodes share the store, give partitions to each o
     expect(report.broken).toEqual([]);
     expect(report.given).toBeGreaterThan(10);
     expect(report.forwarded).toBeGreaterThan(100);
+    expect(report.relayed).toBeGreaterThan(50);
   }
 }, 60_000);
 

@@ -36,6 +36,24 @@ export interface WorkerRegistration {
   maxTaskQueueActivitiesPerSecond?: number;
   /** Tokens of attempts that are still running there. */
   runningTokens: string[];
+  /** Another node passes on what is said to it; it has the slots that are granted, and no others. */
+  isRelay?: true;
+}
+
+/** How a queue stands with one node, as it tells the queue's matcher. */
+export interface QueueState {
+  namespace: string;
+  queue: string;
+  /** Where the node is reached. */
+  address: string;
+  /** Slots for activities that are free and that it has no use for. */
+  freeSlots: number;
+  /** Whether it has workers for workflows. */
+  workflows: boolean;
+  /** Attempts that wait and that no worker of its takes. */
+  waitingTasks: number;
+  /** Whether workflow tasks wait, and no worker is there that takes any. */
+  waitingWorkflows: boolean;
 }
 
 /** One attempt of an activity, handed to a worker. */
@@ -89,6 +107,10 @@ export type ToKernel =
   /** The activity will be completed from elsewhere: the slot is free, the attempt goes on. */
   | { kind: 'attempt-async'; workerId: string; token: string }
   | { kind: 'heartbeat'; workerId: string; token: string; details?: WirePayload[] }
+  /** From node to node: to the matcher of a queue. */
+  | { kind: 'queue-state'; node: string; state: QueueState }
+  /** From node to node: so many attempts may be handed to a relayed worker. */
+  | { kind: 'grant'; workerId: string; slots: number }
   | { kind: 'ping' };
 
 /** From the kernel to a peer. */
@@ -100,6 +122,10 @@ export type FromKernel =
   | { kind: 'evict'; workerId: string; runId: string }
   | { kind: 'attempt'; workerId: string; task: AttemptTask }
   | { kind: 'attempt-cancel'; workerId: string; token: string; reason: AttemptCancelReason }
+  /** From node to node: the matcher asks for workers of a queue, and for so many of their slots, on behalf of another. */
+  | { kind: 'serve'; namespace: string; queue: string; to: { node: string; address: string }; slots: number }
+  /** From node to node: granted slots that were not needed. */
+  | { kind: 'grant-back'; workerId: string; slots: number }
   | { kind: 'pong' };
 
 /**

@@ -90,10 +90,13 @@ export class Checker {
   readonly #holder = { node: '', epoch: 0 };
   /** Where several nodes work on one store: whether it still knows this one, and whether a partition is its. */
   shared: { knows(node: string): boolean; owns(node: string, partition: number): boolean } | undefined;
+  /** Puts a breach in the trace, where it was seen. */
+  note: (text: string) => void = () => undefined;
   /** Nodes under which the store was put back: they may write nothing more. */
   readonly #putBackUnder = new Set<string>();
 
   fail(invariant: string, message: string): void {
+    this.note(`BROKEN ${invariant}: ${message}`);
     this.broken.push(new BrokenInvariant(invariant, message));
   }
 

@@ -1,6 +1,7 @@
 import type { FromKernel, KernelLink, ToKernel } from '../../contract/index.ts';
 import { PleachError } from '../../core/index.ts';
 import type { Peer } from '../../kernel/index.ts';
+import type { Checker } from './checker.ts';
 import type { Live } from './client.ts';
 import type { Scheduler, SimProcess } from './scheduler.ts';
 
@@ -17,12 +18,16 @@ interface SimLink {
 /** The links between the nodes of a world: what is said on one comes late and in order, and is lost when it is cut. */
 export class SimNodeLinks {
   readonly #scheduler: Scheduler;
+  readonly #checker: Checker;
   readonly #links = new Set<SimLink>();
   /** Requests that were passed on. */
   requests = 0;
+  /** Attempts and activations that were handed to another node's worker. */
+  relayed = 0;
 
-  constructor(scheduler: Scheduler) {
+  constructor(scheduler: Scheduler, checker: Checker) {
     this.#scheduler = scheduler;
+    this.#checker = checker;
   }
 
   /** Opens a link, unless nobody is there. */
@@ -36,6 +41,8 @@ export class SimNodeLinks {
       local: false,
       send: (message) => {
         if (to.process.isDead) return;
+        if (message.kind === 'attempt') this.#checker.acts(to.node.id, 'began an attempt');
+        if (message.kind === 'attempt' || message.kind === 'activate') this.relayed++;
         link.downUntil = Math.max(link.downUntil, scheduler.now + scheduler.between(0, 5));
         scheduler.after(link.downUntil - scheduler.now, from, () => {
           if (link.isCut) return;

@@ -57,6 +57,8 @@ export interface WorldReport {
   /** Partitions that one node gave to another, and requests that one has passed on to another. */
   given: number;
   forwarded: number;
+  /** Attempts and activations that another node's worker was handed. */
+  relayed: number;
   faults: Record<string, number>;
   /** Faults that changed what happened after them. */
   tellingFaults: number;
@@ -86,6 +88,8 @@ const LARGE_BYTES = 40;
 /** One world in so many has workers in processes of their own, and every other of those has no other workers. */
 const REMOTE_WORLDS = 7;
 const REMOTE_WORKERS = 2;
+/** Where nodes share a store, one in so many has no worker in its process. */
+const WORKERLESS = 3;
 /** How likely a copy of the store is kept at such a look, to be put back at the world's end. */
 const COPY_SHARE = 0.1;
 
@@ -111,6 +115,8 @@ export class World implements ClientWorld {
   readonly #waitingJobsMax: number;
   /** Processes that are on their way to be the engine. */
   readonly #opening = new Set<SimProcess>();
+  /** Nodes without a worker in their process. */
+  readonly #workerless = new Set<Live>();
   /** Every node that ever served, those that are paused too. */
   readonly #all: Live[] = [];
   /** Tokens of the attempts that run, by process. */
@@ -133,8 +139,9 @@ export class World implements ClientWorld {
     this.#options = options;
     this.scheduler = new Scheduler(options.seed);
     this.#outside = new SimProcess('outside', this.scheduler);
+    this.checker.note = (text) => this.scheduler.note(text);
     this.#clients = new SimClients(this);
-    this.#nodeLinks = new SimNodeLinks(this.scheduler);
+    this.#nodeLinks = new SimNodeLinks(this.scheduler, this.checker);
     const rate = (most: number): number => this.scheduler.random.fraction() * most;
     this.#rates = {
       crashBefore: rate(0.01),
@@ -148,7 +155,7 @@ export class World implements ClientWorld {
     this.checker.isAdmissionBound = this.scheduler.chance(0.4);
     if (this.isShared)
       this.checker.shared = {
-        knows: (node) => this.data.nodes.has(node as NodeId),
+        knows: (node) => this.#isOver || this.data.nodes.has(node as NodeId),
         owns: (node, partition) => this.data.owners.get(partition as Partition) === node,
       };
   }
@@ -210,6 +217,7 @@ export class World implements ClientWorld {
       blobs: checker.blobs,
       given: checker.given,
       forwarded: this.#nodeLinks.requests,
+      relayed: this.#nodeLinks.relayed,
       faults: Object.fromEntries([...checker.faults].sort(([a], [b]) => (a < b ? -1 : 1))),
       tellingFaults: checker.tellingFaults,
       steps: scheduler.steps,
@@ -380,6 +388,12 @@ export class World implements ClientWorld {
     this.lives.push(live);
     this.#all.push(live);
     if (this.#hasRemotes && !this.#hasLocal) return;
+    // Until the world is healed some nodes have no worker, and others' work for them.
+    if (this.isShared && !this.isHealed && this.#processes % WORKERLESS === 0) this.#workerless.add(live);
+    else this.#register(live);
+  }
+
+  #register({ process, peer }: Live): void {
     peer.receive({
       kind: 'register',
       worker: {
@@ -579,6 +593,8 @@ export class World implements ClientWorld {
   #heal(): void {
     if (this.isHealed) return;
     this.isHealed = true;
+    for (const live of this.#workerless) if (!live.process.isDead) this.#register(live);
+    this.#workerless.clear();
     this.scheduler.note('healed');
   }
 }
