@@ -38,6 +38,22 @@ export const LIMITS = {
   leaveLookMs: 5,
   /** How long a request waits for its partition to have an owner that can be reached. */
   ownerWaitMs: 30_000,
+  /** How long a connection to PostgreSQL may take to be made. With the two below it lies well within a lease. */
+  storeConnectMs: 2_000,
+  /** How long PostgreSQL works on a commit or a claim before it gives up. */
+  storeStatementMs: 3_000,
+  /** How long a commit or a claim waits in PostgreSQL for another's lock. */
+  storeLockMs: 2_000,
+  /** How long PostgreSQL works on a read. */
+  storeReadMs: 10_000,
+  /** How long a read waits for a connection. */
+  storeReadWaitMs: 5_000,
+  /** Connections for reads that a node has to PostgreSQL. */
+  storeReadConnectionsMax: 4,
+  /** How long PostgreSQL works on one step of a migration, its wait for other nodes included. */
+  storeMigrationMs: 60_000,
+  /** How long hints gather before they travel together. */
+  hintGatherMs: 2,
   /** How long a node gathers what it tells the matchers of queues. */
   offerMs: 5,
   /** How long slots of another node's worker are kept without use. */

@@ -2,8 +2,9 @@
  * store: where histories are kept.
  *
  * Nouns: the `Store` port (few operations, each made for many rows), the lease with its epoch and batch, the rows
- * (segment, blob, run, attribute, inbox, attempt, the outcome of a transaction) and the partition that a workflow id hashes to. Implementations: `sqlite/` on one
- * file, `model/` in memory; both pass the same conformance exercise.
+ * (segment, blob, run, attribute, inbox, attempt, the outcome of a transaction) and the partition that a workflow id
+ * hashes to. Implementations: `sqlite/` on one file, `postgres/` on a schema of a PostgreSQL database, which several nodes
+ * may share, `model/` in memory; all pass the same conformance exercise.
  *
  * And the provider behind `Database` (`SqliteDatabase`): authors' own tables in the same file.
  *
@@ -18,6 +19,7 @@
 export * from './model/model-store.ts';
 export * from './partition.ts';
 export * from './port.ts';
+export { PostgresStore, type PostgresOptions } from './postgres/postgres-store.ts';
 export * from './sqlite/open.ts';
 export * from './sqlite/sqlite-database.ts';
 export * from './sqlite/sqlite-store.ts';

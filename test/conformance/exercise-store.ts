@@ -4,6 +4,7 @@ import {
   type Acquisition,
   type AttributeValue,
   type Batch,
+  type ClaimAnswer,
   emptyBatch,
   type InboxRow,
   type Lease,
@@ -15,19 +16,24 @@ import {
 
 /** One database that several stores may look at, each as a process of its own. */
 export interface World {
-  open(): Store;
+  open(): Store | Promise<Store>;
   /** Copies the whole database aside; every store of this world must be closed first. */
-  copy(): void;
+  copy(): void | Promise<void>;
+  /** Ends the process of a store: it gives nothing back. Others know at once. */
+  die?(store: Store, node: NodeId): void | Promise<void>;
   /** Puts the copy back in its place. */
-  putBack(): void;
-  dispose(): void;
+  putBack(): void | Promise<void>;
+  dispose(): void | Promise<void>;
 }
 
-const TTL_MS = 10_000;
+/** How long a lease lives. */
+export const TTL_MS = 10_000;
 /** Every partition. */
 export const ALL = Array.from({ length: 256 }, (_, partition) => partition as Partition);
-const NODE_A = 'node-a' as NodeId;
-const NODE_B = 'node-b' as NodeId;
+/** One node. */
+export const NODE_A = 'node-a' as NodeId;
+/** Another. */
+export const NODE_B = 'node-b' as NodeId;
 
 /** A wall clock that stands until it is moved. */
 export function handClock(): Clock & { at: number } {
@@ -101,14 +107,23 @@ export function batchOf(parts: Partial<Batch>): Batch {
   return { ...emptyBatch(), ...parts };
 }
 
-function leaseOf(answer: Acquisition): Lease {
+/** The lease of an acquisition that was not refused. */
+export function leaseOf(answer: Acquisition): Lease {
   if (answer.status !== 'acquired') throw new Error(`held by ${answer.holder.node}`);
   return answer.lease;
 }
 
-/** Takes a store for a node. */
+/** Takes a store for a node, with all partitions that are free or whose node is dead. */
 export async function take(store: Store, node: NodeId = NODE_A): Promise<Lease> {
-  return leaseOf(await store.acquire(node, TTL_MS));
+  const lease = leaseOf(await store.acquire(node, TTL_MS));
+  if (!store.isShared) return lease;
+  return claimed(await store.claim(lease, TTL_MS, ALL)).lease;
+}
+
+/** A claim that was not refused. */
+export function claimed(answer: ClaimAnswer): Extract<ClaimAnswer, { status: 'committed' }> {
+  if (answer.status !== 'committed') throw new Error(`claim was ${answer.status}`);
+  return answer;
 }
 
 /** Commits, and fails where the store refuses. */
@@ -122,90 +137,21 @@ const bytesOf = (rows: readonly { body: Uint8Array }[]): string[] =>
   rows.map((row) => Buffer.from(row.body).toString());
 const runsOf = (rows: readonly RunRow[]): RunId[] => rows.map((row) => row.run);
 
+/** Two processes on one database of their own. */
+export async function makeSet(make: (clock: Clock) => World | Promise<World>) {
+  const clock = handClock();
+  const world = await make(clock);
+  onTestFinished(() => world.dispose());
+  return { clock, world, store: await world.open(), other: await world.open() };
+}
+
 /** What every provider of the store port must do; the same tests for each. */
-export function exerciseStore(name: string, make: (clock: Clock) => World): void {
-  const set = (): { clock: ReturnType<typeof handClock>; world: World; store: Store; other: Store } => {
-    const clock = handClock();
-    const world = make(clock);
-    onTestFinished(() => world.dispose());
-    return { clock, world, store: world.open(), other: world.open() };
-  };
-
-  describe(`${name}: the lease`, () => {
-    test('a free store is acquired, and held against another node until its time is up', async () => {
-      const { clock, store, other } = set();
-      const first = await store.acquire(NODE_A, TTL_MS);
-      expect(first).toMatchObject({ status: 'acquired', now: clock.at, lease: { node: NODE_A, batch: 0 } });
-      clock.at += TTL_MS - 1;
-      expect(await other.acquire(NODE_B, TTL_MS)).toEqual({
-        status: 'held',
-        holder: { node: NODE_A, epoch: leaseOf(first).epoch, until: clock.at + 1 },
-        now: clock.at,
-      });
-      clock.at += 1;
-      expect((await other.acquire(NODE_B, TTL_MS)).status).toBe('acquired');
-    });
-
-    test('a commit renews the lease, so that it is held from then on', async () => {
-      const { clock, store, other } = set();
-      const lease = await take(store);
-      clock.at += TTL_MS - 1;
-      await commit(store, lease, {});
-      clock.at += TTL_MS - 1;
-      expect((await other.acquire(NODE_B, TTL_MS)).status).toBe('held');
-    });
-
-    test('the lease of a node that is known to be dead is not waited for', async () => {
-      const { store, other } = set();
-      const lease = await take(store);
-      expect((await other.acquire(NODE_B, TTL_MS, { dead: 'node-c' })).status).toBe('held');
-      const taken = leaseOf(await other.acquire(NODE_B, TTL_MS, { dead: NODE_A }));
-      expect(taken.epoch).toBeGreaterThan(lease.epoch);
-      expect(await store.commit(lease, TTL_MS, emptyBatch())).toEqual({ status: 'fenced' });
-    });
-
-    test('the epoch grows with every acquisition, whoever acquires', async () => {
-      const { clock, store, other } = set();
-      const epochs = [(await take(store)).epoch, (await take(store)).epoch];
-      clock.at += TTL_MS;
-      epochs.push((await take(other, NODE_B)).epoch);
-      clock.at += TTL_MS;
-      const last = await take(store);
-      await store.release(last);
-      epochs.push(last.epoch, (await take(other, NODE_B)).epoch);
-      expect(epochs).toEqual([...new Set(epochs)].sort((a, b) => a - b));
-    });
-
-    test('a lease that is released is free at once', async () => {
-      const { store, other } = set();
-      await store.release(await take(store));
-      expect((await other.acquire(NODE_B, TTL_MS)).status).toBe('acquired');
-    });
-
-    test('who acquires is told whether the last holder gave its lease up or was cut off', async () => {
-      const { clock, store, other } = set();
-      const first = await store.acquire(NODE_A, TTL_MS);
-      expect(first).toMatchObject({ wasAbandoned: false });
-      await store.release(leaseOf(first));
-      expect(await other.acquire(NODE_B, TTL_MS)).toMatchObject({ wasAbandoned: false });
-      expect(await store.acquire(NODE_A, TTL_MS, { dead: NODE_B })).toMatchObject({ wasAbandoned: true });
-      clock.at += TTL_MS;
-      expect(await other.acquire(NODE_B, TTL_MS)).toMatchObject({ wasAbandoned: true });
-    });
-
-    test('a lease that is old releases nothing', async () => {
-      const { store, other } = set();
-      const old = await take(store);
-      const taken = leaseOf(await other.acquire(NODE_B, TTL_MS, { dead: NODE_A }));
-      await store.release(old);
-      await store.release({ ...taken, epoch: taken.epoch - 1 });
-      expect((await store.acquire(NODE_A, TTL_MS)).status).toBe('held');
-    });
-  });
+export function exerciseStore(name: string, make: (clock: Clock) => World | Promise<World>): void {
+  const set = () => makeSet(make);
 
   describe(`${name}: the fence`, () => {
     test('a commit under an old epoch is fenced and writes nothing', async () => {
-      const { store } = set();
+      const { store } = await set();
       const old = await take(store);
       await take(store);
       expect(await store.commit(old, TTL_MS, batchOf({ newRuns: [runRow(1)] }))).toEqual({ status: 'fenced' });
@@ -213,7 +159,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
     });
 
     test('a commit with an old batch number is fenced and writes nothing', async () => {
-      const { store } = set();
+      const { store } = await set();
       const old = await take(store);
       await commit(store, old, { newRuns: [runRow(1)] });
       expect(await store.commit(old, TTL_MS, batchOf({ newRuns: [runRow(2)] }))).toEqual({ status: 'fenced' });
@@ -221,7 +167,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
     });
 
     test('a commit under a lease that was released is fenced and writes nothing', async () => {
-      const { store } = set();
+      const { store } = await set();
       const lease = await commit(store, await take(store), {});
       await store.release(lease);
       expect(await store.commit(lease, TTL_MS, batchOf({ newRuns: [runRow(1)] }))).toEqual({ status: 'fenced' });
@@ -229,7 +175,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
     });
 
     test('a lease whose time is up commits as long as nobody has taken over', async () => {
-      const { clock, store, other } = set();
+      const { clock, store, other } = await set();
       let lease = await take(store);
       clock.at += 2 * TTL_MS;
       lease = await commit(store, lease, { newRuns: [runRow(1)] });
@@ -239,33 +185,33 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
     });
 
     test('a store put back to fewer commits says that it went back', async () => {
-      const { world, store, other } = set();
+      const { world, store, other } = await set();
       let lease = await commit(store, await take(store), { newRuns: [runRow(1)] });
       await Promise.all([store.close(), other.close()]);
-      world.copy();
-      const later = world.open();
+      await world.copy();
+      const later = await world.open();
       lease = await commit(later, lease, { newRuns: [runRow(2)] });
       await later.close();
-      world.putBack();
-      const restored = world.open();
+      await world.putBack();
+      const restored = await world.open();
       expect(await restored.commit(lease, TTL_MS, batchOf({ newRuns: [runRow(3)] }))).toEqual({
         status: 'went-back',
-        expected: 2,
-        found: 1,
+        expected: lease.batch,
+        found: lease.batch - 1,
       });
       expect(await restored.findRuns([{ runId: runId(2) }, { runId: runId(3) }])).toEqual([undefined, undefined]);
     });
 
     test('a store put back to before the acquisition says that it went back', async () => {
-      const { world, store, other } = set();
+      const { world, store, other } = await set();
       const first = await take(store);
       await Promise.all([store.close(), other.close()]);
-      world.copy();
-      const later = world.open();
+      await world.copy();
+      const later = await world.open();
       const lease = await take(later);
       await later.close();
-      world.putBack();
-      expect(await world.open().commit(lease, TTL_MS, batchOf({ newRuns: [runRow(1)] }))).toEqual({
+      await world.putBack();
+      expect(await (await world.open()).commit(lease, TTL_MS, batchOf({ newRuns: [runRow(1)] }))).toEqual({
         status: 'went-back',
         expected: lease.epoch,
         found: first.epoch,
@@ -275,34 +221,25 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
 
   describe(`${name}: after a commit of unknown outcome`, () => {
     test('reclaim tells that the commit was written', async () => {
-      const { store, other } = set();
+      const { store, other } = await set();
       const lease = await take(store);
       await commit(store, lease, { newRuns: [runRow(1)] });
       const answer = await other.reclaim(lease, TTL_MS);
-      expect(answer).toMatchObject({ reached: 1, lease: { node: NODE_A, batch: 0 } });
+      expect(answer).toMatchObject({ reached: lease.batch + 1, lease: { node: NODE_A, batch: 0 } });
       expect(answer!.lease.epoch).toBeGreaterThan(lease.epoch);
     });
 
     test('reclaim tells that the commit was not written, and fences it should it still come', async () => {
-      const { store, other } = set();
+      const { store, other } = await set();
       const lease = await commit(store, await take(store), {});
       const answer = await other.reclaim(lease, TTL_MS);
-      expect(answer).toMatchObject({ reached: 1 });
+      expect(answer).toMatchObject({ reached: lease.batch });
       expect(await store.commit(lease, TTL_MS, batchOf({ newRuns: [runRow(1)] }))).toEqual({ status: 'fenced' });
       await commit(store, answer!.lease, { newRuns: [runRow(1)] });
     });
 
-    test('reclaim renews the lease', async () => {
-      const { clock, store, other } = set();
-      const lease = await take(store);
-      clock.at += TTL_MS - 1;
-      await store.reclaim(lease, TTL_MS);
-      clock.at += TTL_MS - 1;
-      expect((await other.acquire(NODE_B, TTL_MS)).status).toBe('held');
-    });
-
     test('reclaim of a lease that another node has taken answers undefined', async () => {
-      const { clock, store, other } = set();
+      const { clock, store, other } = await set();
       const lease = await take(store);
       clock.at += TTL_MS;
       await take(other, NODE_B);
@@ -330,7 +267,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
       ['a message twice', { newRuns: [runRow(3)], inboxIn: [message(1, 1), message(1, 1)] }],
     ];
     test.each(refusals)('with %s is refused whole', async (_, parts) => {
-      const { store } = set();
+      const { store } = await set();
       const lease = await commit(store, await take(store), {
         newRuns: [runRow(1)],
         segments: [segmentRow(1, 1, 1)],
@@ -351,7 +288,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
     });
 
     test('closes a run and opens its successor under the same workflow id', async () => {
-      const { store, other } = set();
+      const { store, other } = await set();
       const lease = await commit(store, await take(store), { newRuns: [runRow(1)] });
       const successor = runRow(2, { workflowId: 'order-1', firstRun: runId(1) });
       await commit(store, lease, {
@@ -365,7 +302,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
     });
 
     test('is seen by another process as soon as it is answered', async () => {
-      const { store, other } = set();
+      const { store, other } = await set();
       await commit(store, await take(store), { newRuns: [runRow(1)], segments: [segmentRow(1, 1, 1)] });
       expect(await other.findRuns([{ runId: runId(1) }])).toEqual([runRow(1)]);
       expect(bytesOf(await other.loadSegments(runId(1), 1, 10))).toEqual(['segment 1 of run 1']);
@@ -374,7 +311,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
 
   describe(`${name}: runs`, () => {
     test('the same workflow id in another namespace is another workflow', async () => {
-      const { store } = set();
+      const { store } = await set();
       const elsewhere = runRow(2, { workflowId: 'order-1', namespace: 'elsewhere' });
       await commit(store, await take(store), { newRuns: [runRow(1), elsewhere] });
       expect(
@@ -387,7 +324,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
     });
 
     test('the latest run is the open one, even where the clock went back before it started', async () => {
-      const { store } = set();
+      const { store } = await set();
       const closed = runRow(2, { workflowId: 'order-1', status: 'COMPLETED', startedAt: 9000, closedAt: 9001 });
       const open = runRow(1, { startedAt: 500 });
       await commit(store, await take(store), { newRuns: [closed, open] });
@@ -395,7 +332,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
     });
 
     test('the latest run of those that have closed is the one that started last', async () => {
-      const { store } = set();
+      const { store } = await set();
       const rows = [1, 3, 2].map((n) =>
         runRow(n, { workflowId: 'order', status: 'COMPLETED', startedAt: 1000, closedAt: 2000 }),
       );
@@ -404,7 +341,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
     });
 
     test('live runs are paged by run id, without those that wait or have closed', async () => {
-      const { store } = set();
+      const { store } = await set();
       await commit(store, await take(store), {
         newRuns: [
           runRow(5),
@@ -425,7 +362,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
     });
 
     test('due runs are paged by instant and run id, up to the instant asked for and no further', async () => {
-      const { store } = set();
+      const { store } = await set();
       await commit(store, await take(store), {
         newRuns: [
           runRow(1, { wakeAt: 300 }),
@@ -449,7 +386,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
     });
 
     test('the next instant to wake at is the earliest after the one given, of open runs that are not live', async () => {
-      const { store } = set();
+      const { store } = await set();
       const lease = await take(store);
       expect(await store.nextWakeAt(0, ALL)).toBeUndefined();
       await commit(store, lease, {
@@ -468,7 +405,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
     });
 
     test('a change of a run moves its status, its end and its wake-up, and nothing else', async () => {
-      const { store } = set();
+      const { store } = await set();
       const lease = await commit(store, await take(store), { newRuns: [runRow(1)] });
       await commit(store, lease, {
         runChanges: [{ run: runId(1), status: 'RUNNING', closedAt: undefined, wakeAt: 900 }],
@@ -479,7 +416,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
 
   describe(`${name}: histories`, () => {
     test('segments come back as they were written, dense in their run and in their partition', async () => {
-      const { store, other } = set();
+      const { store, other } = await set();
       const written = [segmentRow(1, 1, 1), segmentRow(2, 1, 2), segmentRow(1, 2, 3), segmentRow(3, 1, 1, 8)];
       let lease = await commit(store, await take(store), { segments: written.slice(0, 2) });
       lease = await commit(store, lease, { segments: written.slice(2) });
@@ -499,11 +436,11 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
     });
 
     test('a store with nothing in it has no heads', async () => {
-      expect(await set().store.loadHeads(ALL)).toEqual(new Map());
+      expect(await (await set()).store.loadHeads(ALL)).toEqual(new Map());
     });
 
     test('segments are paged from any of them on', async () => {
-      const { store } = set();
+      const { store } = await set();
       await commit(store, await take(store), { segments: [1, 2, 3, 4, 5].map((seq) => segmentRow(1, seq, seq)) });
       const seqs = async (from: number, limit: number): Promise<number[]> =>
         (await store.loadSegments(runId(1), from, limit)).map((row) => row.seq);
@@ -519,7 +456,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
 
   describe(`${name}: messages and attempts`, () => {
     test('messages wait in the order of their senders, positions and places', async () => {
-      const { store } = set();
+      const { store } = await set();
       const sent = [
         message(2, 0),
         message(1, 1),
@@ -539,7 +476,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
     });
 
     test('a message that is done is gone, and one that is not there is no mistake', async () => {
-      const { store } = set();
+      const { store } = await set();
       const lease = await commit(store, await take(store), { inboxIn: [message(1, 0), message(1, 1)] });
       const answer = await store.commit(lease, TTL_MS, batchOf({ inboxDone: [message(1, 0), message(7, 7)] }));
       expect(answer.status).toBe('committed');
@@ -549,7 +486,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
     });
 
     test('an attempt is written, overwritten and deleted, alone or with all of its run', async () => {
-      const { store } = set();
+      const { store } = await set();
       const attempt = (run: number, seq: number, body: string) => ({ run: runId(run), seq, body: Buffer.from(body) });
       const kept = async (run: number): Promise<string[]> =>
         (await store.loadAttempts(runId(run))).map((row) => `${row.seq} ${Buffer.from(row.body).toString()}`);
@@ -575,7 +512,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
       (await store.loadTxResults(runId(run))).map((one) => `${one.activityId} ${Buffer.from(one.body).toString()}`);
 
     test('the first outcome of an activity stays, whatever is written under its key after it', async () => {
-      const { store } = set();
+      const { store } = await set();
       let lease = await commit(store, await take(store), {
         newRuns: [runRow(1), runRow(2)],
         txResults: [row(1, 'a', 'first'), row(2, 'a', 'other')],
@@ -587,7 +524,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
     });
 
     test('outcomes go one by one, or with all of their run', async () => {
-      const { store } = set();
+      const { store } = await set();
       let lease = await commit(store, await take(store), {
         newRuns: [runRow(1), runRow(2)],
         txResults: [row(1, 'a', '1'), row(1, 'b', '2'), row(1, 'c', '3'), row(2, 'a', '4')],
@@ -599,7 +536,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
     });
 
     test('a node that has lost its lease decides nothing', async () => {
-      const { store, other } = set();
+      const { store, other } = await set();
       const lease = await commit(store, await take(store), { newRuns: [runRow(1)] });
       await other.acquire(NODE_B, TTL_MS, { dead: lease.node });
       await store.release(lease);
@@ -615,7 +552,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
       bodies.map((body) => body && Buffer.from(body).toString());
 
     test('blobs come back to their run, in the order asked for, and what is not there is undefined', async () => {
-      const { store, other } = set();
+      const { store, other } = await set();
       const lease = await commit(store, await take(store), {
         newRuns: [runRow(1), runRow(2)],
         segments: [segmentRow(1, 1, 1)],
@@ -629,7 +566,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
     });
 
     test('a megabyte comes back byte for byte', async () => {
-      const { store, other } = set();
+      const { store, other } = await set();
       const body = Buffer.from(Array.from({ length: 1_000_000 }, (_, index) => (index * 31) % 256));
       await commit(store, await take(store), { newRuns: [runRow(1)], blobs: [{ run: runId(1), n: 1, body }] });
       const [read] = await other.loadBlobs(runId(1), [1]);
@@ -640,7 +577,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
       ['whose number is taken', { blobs: [blob(1, 1, 'again')] }],
       ['of a run that is not there', { blobs: [blob(9, 1, 'whose?')] }],
     ])('a batch with a blob %s is refused whole', async (_, parts) => {
-      const { store } = set();
+      const { store } = await set();
       const lease = await commit(store, await take(store), { newRuns: [runRow(1)], blobs: [blob(1, 1, 'first')] });
       const batch = batchOf({ ...parts, newRuns: [runRow(2)], segments: [segmentRow(1, 1, 1)] });
       await expect(store.commit(lease, TTL_MS, batch)).rejects.toMatchObject({ code: 'UNEXPECTED' });
@@ -650,7 +587,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
     });
 
     test('a segment that is refused leaves none of its blobs', async () => {
-      const { store } = set();
+      const { store } = await set();
       const lease = await commit(store, await take(store), { newRuns: [runRow(1)] });
       const batch = batchOf({ segments: [segmentRow(1, 2, 1)], blobs: [blob(1, 1, 'of segment 2')] });
       await expect(store.commit(lease, TTL_MS, batch)).rejects.toMatchObject({ code: 'UNEXPECTED' });
@@ -663,7 +600,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
     const keyword = (key: string, value: string): AttributeValue => ({ key, type: 'KEYWORD', value });
 
     test('values of every type come back as they were written, by key and value', async () => {
-      const { store, other } = set();
+      const { store, other } = await set();
       const values: AttributeValue[] = [
         { key: 'bool', type: 'BOOL', value: 1 },
         { key: 'datetime', type: 'DATETIME', value: 1_700_000_000_123 },
@@ -680,7 +617,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
     });
 
     test('what a run has takes the place of all that it had, and others keep theirs', async () => {
-      const { store } = set();
+      const { store } = await set();
       let lease = await commit(store, await take(store), {
         newRuns: [runRow(1), runRow(2)],
         attributes: [given(1, [keyword('a', 'x'), keyword('b', 'y')]), given(2, [keyword('a', 'x')])],
@@ -696,7 +633,7 @@ export function exerciseStore(name: string, make: (clock: Clock) => World): void
       ['twice', [given(1, [keyword('a', 'x'), keyword('a', 'x')])]],
       ['of a run that is not there', [given(9, [keyword('a', 'x')])]],
     ])('a batch with an attribute %s is refused whole', async (_, attributes) => {
-      const { store } = set();
+      const { store } = await set();
       const lease = await commit(store, await take(store), {
         newRuns: [runRow(1)],
         attributes: [given(1, [keyword('a', 'before')])],

@@ -1,14 +1,18 @@
 import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Clock } from '../../src/core/index.ts';
 import { copyModel, ModelData, ModelStore, SqliteStore, type Store } from '../../src/store/index.ts';
-import { exerciseStore } from './exercise-store.ts';
+import { exerciseShared } from './exercise-shared.ts';
+import { exerciseSoleLease } from './exercise-sole-lease.ts';
+import { ALL, exerciseStore, type World } from './exercise-store.ts';
 
-exerciseStore('ModelStore', (clock) => {
+function modelWorld(clock: Clock, isShared: boolean): World {
   let data = new ModelData();
   let copy: ModelData | undefined;
   return {
-    open: () => new ModelStore(data, clock),
+    open: () => new ModelStore(data, clock, ALL.length, { isShared }),
+    die: (_store, node) => void data.gone.add(node),
     copy() {
       copy = copyModel(data);
     },
@@ -17,9 +21,9 @@ exerciseStore('ModelStore', (clock) => {
     },
     dispose: () => undefined,
   };
-});
+}
 
-exerciseStore('SqliteStore', (clock) => {
+function sqliteWorld(clock: Clock): World {
   const folder = mkdtempSync(join(tmpdir(), 'pleach-store-'));
   const live = join(folder, 'live');
   const aside = join(folder, 'aside');
@@ -40,4 +44,13 @@ exerciseStore('SqliteStore', (clock) => {
       rmSync(folder, { recursive: true, force: true });
     },
   };
-});
+}
+
+exerciseStore('ModelStore', (clock) => modelWorld(clock, false));
+exerciseSoleLease('ModelStore', (clock) => modelWorld(clock, false));
+
+exerciseStore('ModelStore, shared', (clock) => modelWorld(clock, true));
+exerciseShared('ModelStore, shared', (clock) => modelWorld(clock, true));
+
+exerciseStore('SqliteStore', sqliteWorld);
+exerciseSoleLease('SqliteStore', sqliteWorld);
