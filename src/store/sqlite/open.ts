@@ -1,18 +1,12 @@
-import { createRequire } from 'node:module';
 import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { messageOf, PleachError } from '../../core/index.ts';
 import { PARTITION_HASH } from '../partition.ts';
 import type { StoreIdentity } from '../port.ts';
+import { openDatabase } from './driver.ts';
 import { storeError } from './errors.ts';
 import { APPLICATION_ID, SCHEMA, SCHEMA_VERSION, UPGRADES } from './schema.ts';
-
-/**
- * Required and not imported: an import of a built-in that is missing ends an old Node while it links, before
- * `src/entry/node-version.ts` could say what to do.
- */
-const sqlite = createRequire(import.meta.url)('node:sqlite') as { DatabaseSync: typeof DatabaseSync };
 
 /** How a file is opened. */
 export interface OpenOptions {
@@ -34,7 +28,7 @@ export function openFile(path: string, options: OpenOptions): { db: DatabaseSync
   if (path !== ':memory:') requireOurs(path, doing);
   let db: DatabaseSync;
   try {
-    db = new sqlite.DatabaseSync(path, { timeout: options.busyMs ?? 5000 });
+    db = openDatabase(path, { timeout: options.busyMs ?? 5000 });
   } catch (error) {
     throw storeError(doing, error);
   }
@@ -103,7 +97,7 @@ function requireOurs(path: string, doing: string): void {
   // where another program has left a log.
   let reader: DatabaseSync | undefined;
   try {
-    reader = new sqlite.DatabaseSync(path, { readOnly: true });
+    reader = openDatabase(path, { readOnly: true });
     requireKnown(reader, path);
   } catch (error) {
     throw storeError(doing, error);

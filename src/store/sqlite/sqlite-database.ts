@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { createRequire } from 'node:module';
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import type {
   Database,
@@ -14,9 +13,8 @@ import type {
 } from '../../common/index.ts';
 import { type Clock, LIMITS, messageOf, PleachError, type RunId } from '../../core/index.ts';
 import { storeError } from './errors.ts';
+import { openDatabase } from './driver.ts';
 import { runKey } from './sqlite-store.ts';
-
-const sqlite = createRequire(import.meta.url)('node:sqlite') as { DatabaseSync: typeof DatabaseSync };
 
 /** SQLite's numbers for a second row with the same key, whichever sort of key. */
 const UNIQUE_KINDS = new Set([1555, 2067, 2579]);
@@ -52,11 +50,11 @@ export class SqliteDatabase implements DatabaseProvider {
     const doing = `opening ${path} for tables of yours`;
     let writer: DatabaseSync | undefined;
     try {
-      writer = new sqlite.DatabaseSync(path, { timeout: BUSY_MS });
+      writer = openDatabase(path, { timeout: BUSY_MS });
       writer.exec('pragma synchronous = full');
       // macOS answers an ordinary sync before the platter has it.
       if (process.platform === 'darwin') writer.exec('pragma fullfsync = 1');
-      const reader = new sqlite.DatabaseSync(path, { readOnly: true, timeout: BUSY_MS });
+      const reader = openDatabase(path, { readOnly: true, timeout: BUSY_MS });
       this.#reader = new Statements(reader);
       this.#writer = new Statements(writer);
     } catch (error) {
