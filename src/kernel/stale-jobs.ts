@@ -1,26 +1,47 @@
 import type { Job, WorkflowJob } from '../common/index.ts';
+import { PleachError } from '../core/index.ts';
 import type { Arrival, LiveRun } from './live-run.ts';
 
 /**
  * Leaves out of a run's arrivals what nobody waits for any more: a timer that fired while the activation that cancels it
- * was under way, an answer that came twice.
+ * was under way, an answer that came twice. An operator's act on an activity that is not there (any more: a segment that
+ * the store refuses takes with it what it had scheduled) is refused, before it is taken for done.
  */
 export function dropStale(run: LiveRun, discard: (arrival: Arrival) => void): void {
   const seen = new Set<string>();
   const isStale = ({ job }: Arrival): boolean => {
+    if (isActOnActivity(job)) return !run.state.activities.has(job.seq);
     if (!isAnswer(job)) return false;
     const key = `${job.kind}/${job.seq}`;
     const isRepeated = seen.has(key);
     seen.add(key);
     return isRepeated || !isAwaited(run.state, job);
   };
-  if (!run.arrived.some(({ job }) => isAnswer(job))) return;
+  if (!run.arrived.some(({ job }) => isAnswer(job) || isActOnActivity(job))) return;
   const kept: Arrival[] = [];
   for (const arrival of run.arrived.splice(0)) {
-    if (isStale(arrival)) discard(arrival);
-    else kept.push(arrival);
+    if (!isStale(arrival)) {
+      kept.push(arrival);
+      continue;
+    }
+    discard(arrival);
+    if (isActOnActivity(arrival.job)) arrival.refused?.(gone(run, arrival.job.seq));
   }
   run.arrived.push(...kept);
+}
+
+type ActJob = Extract<Job, { kind: 'activity-paused' | 'activity-resumed' | 'activity-edited' }>;
+
+function isActOnActivity(job: Job): job is ActJob {
+  return job.kind === 'activity-paused' || job.kind === 'activity-resumed' || job.kind === 'activity-edited';
+}
+
+function gone({ workflowId }: LiveRun, seq: number): PleachError {
+  return new PleachError(
+    'ACTIVITY_NOT_FOUND',
+    `workflow "${workflowId}" has no open activity number ${seq} (any more); describe lists those it has`,
+    { workflowId, seq },
+  );
 }
 
 type AnswerJob = Extract<
